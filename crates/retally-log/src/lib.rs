@@ -1,1 +1,45 @@
-//! x
+//! The event log of retally: typed events in append-only JSON Lines segments.
+//!
+//! Any number of writers append to a run at once, each to a segment of its own; readers yield
+//! the events of all segments in one order, and go on where they stopped as the files grow.
+//!
+//! What this crate promises: an event whose append returned is in the kernel's hands; no writer
+//! changes or removes a line; a reader accounts for every byte, and damage costs only the lines
+//! that it touches. What it never does: print, read the environment, or need a server.
+#![forbid(unsafe_code)]
+
+mod envelope;
+mod event;
+mod field;
+mod file_name;
+mod format;
+mod identifier;
+mod json;
+mod line;
+mod number;
+mod position;
+mod redactor;
+mod run_id;
+mod timestamp;
+
+pub use envelope::{Draft, Envelope, ExtraFields};
+pub use event::{
+    AgentFinished, AgentStarted, CodeChanged, DebugAttempted, DebugFinished, DebugStarted,
+    ErrorRecorded, Event, EventType, Field, IssueFinished, IssueStarted, LlmCalled, Misfit,
+    NoteAdded, PipelineRecorded, RunFinished, RunScored, RunStarted, SegmentOpened, ToolCalled,
+    UnknownEvent,
+};
+pub use field::{IssueStatus, Kind, Llm, Program, RunStatus, Times};
+pub use file_name::file_stem;
+pub use format::{
+    COMPRESSED_SUFFIX, COUNT_MAX, DEPTH_MAX, EVENTS_DIR, FORMAT_VERSION, LINE_BYTES_MAX,
+    SEGMENT_BYTES_MAX, SEGMENT_SUFFIX,
+};
+pub use identifier::{Identifier, IssueId};
+pub use json::{Json, Object};
+pub use line::{Damage, DraftError, EncodeError};
+pub use number::{Decimal, Number, NumberError};
+pub use position::{Position, SegmentId};
+pub use redactor::Redactor;
+pub use run_id::{RunId, RunIdError};
+pub use timestamp::{Timestamp, TimestampError};

@@ -1,0 +1,248 @@
+use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use std::fmt;
+use std::str::FromStr;
+
+/// A moment in UTC, in whole microseconds since 1970.
+///
+/// Its text is RFC 3339 with six decimals and `Z`, which is how retally writes it. Only the years
+/// 0000 to 9999 can be written, so only they exist.
+///
+/// ```
+/// use retally_log::Timestamp;
+///
+/// let time: Timestamp = "2024-12-03T15:30:22.5+01:00".parse()?;
+/// assert_eq!(time.to_string(), "2024-12-03T14:30:22.500000Z");
+/// # Ok::<(), retally_log::TimestampError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Why a text is not a [`Timestamp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimestampError {
+    /// The date and time stand, but not where on earth: the moment is not known.
+    #[error("a time without a zone (end it with `Z` or an offset such as `+01:00`)")]
+    NoZone,
+    /// Not RFC 3339, or not in the years 0000 to 9999.
+    #[error("not an RFC 3339 time of the years 0000 to 9999")]
+    Malformed,
+}
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+impl Timestamp {
+    /// The first moment of the year 0000.
+    pub const MIN: Self = Self(-62_167_219_200 * MICROS_PER_SECOND);
+    /// The last microsecond of the year 9999.
+    pub const MAX: Self = Self(253_402_300_800 * MICROS_PER_SECOND - 1);
+
+    /// Returns the moment this many microseconds after 1970 began, brought into the years 0000 to
+    /// 9999.
+    pub fn from_micros_saturating(micros: i64) -> Self {
+        Self(micros.clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    /// Returns the microseconds since 1970 began.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the moment `micros` later, at most the end of the year 9999.
+    pub fn saturating_add_micros(self, micros: i64) -> Self {
+        Self::from_micros_saturating(self.0.saturating_add(micros))
+    }
+
+    /// Returns the moment as chrono's type.
+    pub fn to_datetime(self) -> DateTime<chrono::Utc> {
+        DateTime::from_timestamp_micros(self.0).expect("chrono holds the years 0000 to 9999")
+    }
+
+    /// Parses RFC 3339 with any offset. Digits past the microsecond are cut; a leap second
+    /// (`:60`) is the first second of the next minute.
+    ///
+    /// # Errors
+    /// The text has no zone, is not RFC 3339, or is not in the years 0000 to 9999 in UTC.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let bytes = text.as_bytes();
+        let (seconds, rest) = parse_seconds(bytes).ok_or(TimestampError::Malformed)?;
+        let (micros, rest) = parse_fraction(rest).ok_or(TimestampError::Malformed)?;
+        if rest.is_empty() {
+            return Err(TimestampError::NoZone);
+        }
+        let offset_seconds = parse_offset(rest).ok_or(TimestampError::Malformed)?;
+        let total = (seconds - offset_seconds) * MICROS_PER_SECOND + micros;
+        if (Self::MIN.0..=Self::MAX.0).contains(&total) {
+            Ok(Self(total))
+        } else {
+            Err(TimestampError::Malformed)
+        }
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        Self::parse(text)
+    }
+}
+
+impl From<DateTime<chrono::Utc>> for Timestamp {
+    fn from(time: DateTime<chrono::Utc>) -> Self {
+        Self::from_micros_saturating(time.timestamp_micros())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.to_datetime();
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+            time.year(),
+            time.month(),
+            time.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            self.0.rem_euclid(MICROS_PER_SECOND)
+        )
+    }
+}
+
+/// Reads `YYYY-MM-DDTHH:MM:SS` and returns the seconds since 1970 and what follows.
+fn parse_seconds(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let (head, rest) = bytes.split_at_checked(19)?;
+    let separated = head[4] == b'-'
+        && head[7] == b'-'
+        && matches!(head[10], b'T' | b't' | b' ')
+        && head[13] == b':'
+        && head[16] == b':';
+    if !separated {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| digits(&head[range]);
+    let year = i32::try_from(number(0..4)?).ok()?;
+    let date = NaiveDate::from_ymd_opt(
+        year,
+        u32::try_from(number(5..7)?).ok()?,
+        u32::try_from(number(8..10)?).ok()?,
+    )?;
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let days = i64::from(date.num_days_from_ce()) - 719_163; // 1970-01-01 counted from year 1
+    Some((days * 86_400 + hour * 3600 + minute * 60 + second, rest))
+}
+
+/// Reads an optional fraction of a second and returns its microseconds and what follows.
+fn parse_fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let Some(rest) = bytes.strip_prefix(b".") else {
+        return Some((0, bytes));
+    };
+    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if length == 0 {
+        return None;
+    }
+    let kept = length.min(6);
+    let scale = 10_i64.pow(u32::try_from(6 - kept).ok()?);
+    Some((digits(&rest[..kept])? * scale, &rest[length..]))
+}
+
+/// Reads `Z` or `±HH:MM` to the end of the text and returns it in seconds.
+fn parse_offset(bytes: &[u8]) -> Option<i64> {
+    match bytes {
+        [b'Z' | b'z'] => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let hours = digits(&[*h1, *h2])?;
+            let minutes = digits(&[*m1, *m2])?;
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let seconds = hours * 3600 + minutes * 60;
+            Some(if *sign == b'-' { -seconds } else { seconds })
+        }
+        _ => None,
+    }
+}
+
+/// Returns the value of at most 18 decimal digits.
+fn digits(bytes: &[u8]) -> Option<i64> {
+    bytes.iter().try_fold(0, |value: i64, byte| {
+        byte.is_ascii_digit()
+            .then(|| value * 10 + i64::from(byte - b'0'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(input: &str, expected: &str) {
+        let actual = match Timestamp::parse(input) {
+            Ok(time) => time.to_string(),
+            Err(TimestampError::NoZone) => "no zone".to_owned(),
+            Err(TimestampError::Malformed) => "malformed".to_owned(),
+        };
+        assert_eq!(actual, expected, "{input}");
+    }
+
+    #[test]
+    fn any_rfc_3339_time_becomes_utc_microseconds() {
+        check("2024-12-03T14:30:22.123456Z", "2024-12-03T14:30:22.123456Z");
+        check("2024-12-03T14:30:22Z", "2024-12-03T14:30:22.000000Z");
+        check("2024-12-03t14:30:22.1z", "2024-12-03T14:30:22.100000Z");
+        check("2024-12-03 14:30:22+00:00", "2024-12-03T14:30:22.000000Z");
+        check("2024-12-03T01:00:00+02:30", "2024-12-02T22:30:00.000000Z");
+        check("2024-12-03T23:00:00-02:00", "2024-12-04T01:00:00.000000Z");
+        check("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z");
+        check("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z");
+        check("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000Z");
+    }
+
+    #[test]
+    fn digits_past_the_microsecond_are_cut_and_never_rounded() {
+        check(
+            "2024-12-03T14:30:22.123456999Z",
+            "2024-12-03T14:30:22.123456Z",
+        );
+        check(
+            "2024-12-31T23:59:59.99999999999999999999Z",
+            "2024-12-31T23:59:59.999999Z",
+        );
+    }
+
+    #[test]
+    fn a_leap_second_is_the_first_second_of_the_next_minute() {
+        check("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000Z");
+        check("2016-12-31T23:59:60.25Z", "2017-01-01T00:00:00.250000Z");
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_told_apart_from_nonsense() {
+        check("2024-12-03T14:30:22", "no zone");
+        check("2024-12-03T14:30:22.5", "no zone");
+        for text in [
+            "",
+            "2024",
+            "2024-12-03",
+            "2024-13-03T14:30:22Z",
+            "2024-02-30T14:30:22Z",
+            "2024-12-03T24:30:22Z",
+            "2024-12-03T14:60:22Z",
+            "2024-12-03T14:30:61Z",
+            "2024-12-03T14:30:22.Z",
+            "2024-12-03T14:30:22+1:00",
+            "2024-12-03T14:30:22+24:00",
+            "2024-12-03T14:30:22Zx",
+            "2024-12-03T14:30:2٢Z",
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+00:01",
+            "+024-12-03T14:30:22Z",
+        ] {
+            check(text, "malformed");
+        }
+    }
+}
