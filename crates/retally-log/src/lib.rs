@@ -20,6 +20,7 @@ mod number;
 mod position;
 mod redactor;
 mod run_id;
+mod segment_file;
 mod timestamp;
 
 pub use envelope::{Draft, Envelope, ExtraFields};

@@ -1,0 +1,93 @@
+//! The files of a run's `events/` folder: which of them are segments, and how they are opened.
+
+use crate::format::{COMPRESSED_SUFFIX, SEGMENT_SUFFIX};
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A file that is a segment by its name and kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SegmentFile {
+    /// The file's name; files of one segment are taken in this order.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) is_compressed: bool,
+    /// The size on disk.
+    pub(crate) bytes: u64,
+}
+
+impl SegmentFile {
+    /// Returns the name without its suffix: the segment's id where its first line states none.
+    pub(crate) fn stem(&self) -> &str {
+        let suffix = if self.is_compressed {
+            COMPRESSED_SUFFIX
+        } else {
+            SEGMENT_SUFFIX
+        };
+        self.name.strip_suffix(suffix).unwrap_or(&self.name)
+    }
+}
+
+/// Returns the segments of a folder, sorted by name; none where there is no folder.
+///
+/// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over, as
+/// are names that are not UTF-8 or begin with a dot.
+pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
+    let entries = match std::fs::read_dir(events_dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let is_compressed = name.ends_with(COMPRESSED_SUFFIX);
+        let is_segment = is_compressed || name.ends_with(SEGMENT_SUFFIX);
+        if !is_segment || name.starts_with('.') {
+            continue;
+        }
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_file() => {
+                let (path, bytes) = (entry.path(), metadata.len());
+                files.push(SegmentFile {
+                    name,
+                    path,
+                    is_compressed,
+                    bytes,
+                });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Opens a segment to read. A link is not followed, and a FIFO that took the file's place does
+/// not block.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_follow())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ))
+    }
+}
+
+/// The flags with which a segment is opened, beside those of std.
+pub(crate) fn no_follow() -> i32 {
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
+}
