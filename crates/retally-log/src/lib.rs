@@ -8,21 +8,29 @@
 //! that it touches. What it never does: print, read the environment, or need a server.
 #![forbid(unsafe_code)]
 
+mod entry;
 mod envelope;
 mod event;
 mod field;
 mod file_name;
 mod format;
 mod identifier;
+mod index;
 mod json;
 mod line;
+mod line_reader;
+mod log_reader;
 mod number;
 mod position;
 mod redactor;
 mod run_id;
+mod segment;
 mod segment_file;
+mod segment_reader;
+mod source;
 mod timestamp;
 
+pub use entry::{Content, Entry, Logged, Place};
 pub use envelope::{Draft, Envelope, ExtraFields};
 pub use event::{
     AgentFinished, AgentStarted, CodeChanged, DebugAttempted, DebugFinished, DebugStarted,
@@ -39,6 +47,7 @@ pub use format::{
 pub use identifier::{Identifier, IssueId};
 pub use json::{Json, Object};
 pub use line::{Damage, DraftError, EncodeError};
+pub use log_reader::{LogError, LogReader, Unread};
 pub use number::{Decimal, Number, NumberError};
 pub use position::{Position, SegmentId};
 pub use redactor::Redactor;
