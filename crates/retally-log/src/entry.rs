@@ -6,6 +6,10 @@ use crate::position::{Position, SegmentId};
 
 /// What a [`LogReader`](crate::LogReader) comes upon next.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for the length of a visit"
+)]
 pub enum Entry<'a> {
     /// A stretch of a segment. The stretches of a file and its pending bytes are all its bytes.
     Stretch(Place<'a>, Content<'a>),

@@ -31,6 +31,10 @@ pub(crate) struct Item<'b> {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for the length of a visit"
+)]
 pub(crate) enum Content<'b> {
     /// White space only.
     Blank,

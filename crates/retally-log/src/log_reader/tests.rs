@@ -5,6 +5,7 @@ use crate::event::{NoteAdded, SegmentOpened};
 use crate::field::Times;
 use crate::format::UNSETTLED_BYTES;
 use crate::line::{TextRules, encode_line};
+use proptest::prelude::*;
 use std::fs;
 
 /// A run's `events/` folder.
@@ -543,5 +544,101 @@ fn more_segments_than_may_be_open_are_merged_all_the_same() {
 impl Events {
     fn rewrite_in_place(&self, name: &str, content: &str) {
         self.write(name, content); // truncates and writes: the inode stays
+    }
+}
+
+/// What may happen to the bytes of a file.
+#[derive(Clone, Debug)]
+enum Accident {
+    Flip { at: usize, bit: u8 },
+    Cut { at: usize },
+    Zero { at: usize, length: usize },
+    Remove { at: usize, length: usize },
+    Repeat { at: usize, length: usize },
+    Insert { at: usize, bytes: Vec<u8> },
+}
+
+fn accident() -> impl Strategy<Value = Accident> {
+    let at = 0..4000_usize;
+    prop_oneof![
+        (at.clone(), 0..8_u8).prop_map(|(at, bit)| Accident::Flip { at, bit }),
+        at.clone().prop_map(|at| Accident::Cut { at }),
+        (at.clone(), 0..600_usize).prop_map(|(at, length)| Accident::Zero { at, length }),
+        (at.clone(), 0..600_usize).prop_map(|(at, length)| Accident::Remove { at, length }),
+        (at.clone(), 0..600_usize).prop_map(|(at, length)| Accident::Repeat { at, length }),
+        (at, proptest::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(at, bytes)| Accident::Insert { at, bytes }),
+    ]
+}
+
+fn befall(bytes: &mut Vec<u8>, accident: &Accident) {
+    let clamp = |at: usize, length: usize| at.min(length);
+    let stretch = |at: usize, length: usize, total: usize| {
+        let start = clamp(at, total);
+        start..clamp(start + length, total)
+    };
+    let total = bytes.len();
+    match accident {
+        Accident::Flip { at, bit } => {
+            if let Some(byte) = bytes.get_mut(*at) {
+                *byte ^= 1 << bit;
+            }
+        }
+        Accident::Cut { at } => bytes.truncate(*at),
+        Accident::Zero { at, length } => bytes[stretch(*at, *length, total)].fill(0),
+        Accident::Remove { at, length } => _ = bytes.drain(stretch(*at, *length, total)),
+        Accident::Repeat { at, length } => {
+            let range = stretch(*at, *length, total);
+            let copy = bytes[range.clone()].to_vec();
+            bytes.splice(range.end..range.end, copy);
+        }
+        Accident::Insert {
+            at,
+            bytes: inserted,
+        } => {
+            let at = clamp(*at, total);
+            bytes.splice(at..at, inserted.iter().copied());
+        }
+    }
+}
+
+proptest! {
+    /// Property: whatever happens to the bytes of a sealed segment, every event that is read was
+    /// written, none is read twice, and every byte is accounted for.
+    #[test]
+    fn no_accident_makes_a_wrong_event(accidents in proptest::collection::vec(accident(), 1..5)) {
+        let mut bytes: Vec<u8> = header("s", 0).into_bytes();
+        for seq in 1..30 {
+            bytes.extend(line(seq, 1_700_000_000 + seq as i64 % 7).bytes());
+        }
+        let written: BTreeSet<String> =
+            (1..30).map(|seq| format!("{seq}@{}", 1_700_000_000 + seq as i64 % 7)).collect();
+        for accident in &accidents {
+            befall(&mut bytes, accident);
+        }
+        let events = Events::new();
+        fs::write(events.0.path().join("s.jsonl"), &bytes).expect("written");
+        let mut log = events.open();
+        let (mut seen, mut accounted) = (BTreeSet::new(), 0);
+        loop {
+            while log.next(|entry| match entry {
+                Entry::Rewound => (seen, accounted) = (BTreeSet::new(), 0),
+                Entry::Stretch(place, content) => {
+                    accounted += place.length;
+                    if let Content::Event(event) = content
+                        && let crate::Event::NoteAdded(note) = &event.envelope.event
+                        && event.is_checked
+                    {
+                        assert!(written.contains(&*note.text), "{}", note.text);
+                        assert!(seen.insert(note.text.to_string()), "{} came twice", note.text);
+                    }
+                }
+            }).expect("damage is no error").is_some() {}
+            if !log.refresh().expect("damage is no error") {
+                break;
+            }
+        }
+        let pending: u64 = log.pending().map(|unread| unread.bytes).sum();
+        prop_assert_eq!(accounted + pending, bytes.len() as u64);
     }
 }
