@@ -1,9 +1,21 @@
 use crate::error::ImportError;
-use crate::github_actions;
 use crate::parsed::Parsed;
 use crate::source::Source;
+use crate::{github_actions, jsonl};
 
 /// A kind of file that can be imported.
+///
+/// ```
+/// use retally_import::{Format, Source};
+/// use std::path::Path;
+///
+/// let line = br#"{"ts":"2024-12-03T14:30:22Z","type":"issue.started","issue":123}"#;
+/// let format = Format::find("jsonl").expect("a known format");
+/// let source = Source { path: Path::new("bot.jsonl"), bytes: line, run: None };
+/// let parsed = format.parse(&source)?;
+/// assert_eq!(parsed.runs[0].id.as_str(), "jsonl_bot");
+/// # Ok::<(), retally_import::ImportError>(())
+/// ```
 #[derive(Debug)]
 pub struct Format {
     /// Its name on the command line, and the first part of its runs' ids and keys.
@@ -15,7 +27,7 @@ pub struct Format {
 
 impl Format {
     /// All formats, sorted by name.
-    pub const ALL: &'static [Self] = &[github_actions::FORMAT];
+    pub const ALL: &'static [Self] = &[github_actions::FORMAT, jsonl::FORMAT];
 
     /// Returns the format of this name.
     pub fn find(name: &str) -> Option<&'static Self> {
@@ -43,3 +55,6 @@ impl Format {
         Ok(parsed)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod error;
 mod format;
 mod github_actions;
 mod json_file;
+mod jsonl;
 mod parsed;
 mod problem;
 mod record;
