@@ -8,6 +8,7 @@
 //! that it touches. What it never does: print, read the environment, or need a server.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod entry;
 mod envelope;
 mod event;
@@ -30,6 +31,7 @@ mod segment_reader;
 mod source;
 mod timestamp;
 
+pub use audit::{Audit, Finding, Problem, SegmentAudit};
 pub use entry::{Content, Entry, Logged, Place};
 pub use envelope::{Draft, Envelope, ExtraFields};
 pub use event::{
