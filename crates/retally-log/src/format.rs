@@ -14,9 +14,6 @@ pub const SEGMENT_SUFFIX: &str = ".jsonl";
 /// How the file name of a compressed segment ends.
 pub const COMPRESSED_SUFFIX: &str = ".jsonl.zst";
 
-/// The type of the first line of a segment that retally wrote.
-pub(crate) const SEGMENT_OPENED: &str = "segment.opened";
-
 /// The longest line in bytes, its LF not counted.
 ///
 /// One line must fit in memory whatever a log holds; the longest prompt that is worth an event
