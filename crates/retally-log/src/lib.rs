@@ -9,12 +9,14 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod clock;
 mod entry;
 mod envelope;
 mod event;
 mod field;
 mod file_name;
 mod format;
+mod host;
 mod identifier;
 mod index;
 mod json;
@@ -35,6 +37,7 @@ mod source;
 mod timestamp;
 
 pub use audit::{Audit, Finding, Problem, SegmentAudit};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::{Content, Entry, Logged, Place};
 pub use envelope::{Draft, Envelope, ExtraFields};
 pub use event::{
@@ -49,6 +52,7 @@ pub use format::{
     COMPRESSED_SUFFIX, COUNT_MAX, DEPTH_MAX, EVENTS_DIR, FORMAT_VERSION, LINE_BYTES_MAX,
     SEGMENT_BYTES_MAX, SEGMENT_SUFFIX,
 };
+pub use host::Host;
 pub use identifier::{Identifier, IssueId};
 pub use json::{Json, Object};
 pub use line::{Damage, DraftError, EncodeError};
