@@ -8,20 +8,27 @@
 //! that it touches. What it never does: print, read the environment, or need a server.
 #![forbid(unsafe_code)]
 
+mod append_error;
+mod appender;
 mod audit;
 mod clock;
 mod entry;
 mod envelope;
 mod event;
+#[cfg(test)]
+mod faulty_storage;
 mod field;
 mod file_name;
 mod format;
+mod group_commit;
+mod held_segment;
 mod host;
 mod identifier;
 mod index;
 mod json;
 mod line;
 mod line_reader;
+mod locked_segment;
 mod log_reader;
 mod number;
 mod position;
@@ -30,12 +37,18 @@ mod root;
 mod run_dir;
 mod run_id;
 mod segment;
+mod segment_claim;
 mod segment_file;
 mod segment_lines;
 mod segment_reader;
+mod segment_tail;
 mod source;
+mod stamps;
+mod storage;
 mod timestamp;
+mod writer;
 
+pub use append_error::AppendError;
 pub use audit::{Audit, Finding, Problem, SegmentAudit};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::{Content, Entry, Logged, Place};
@@ -64,3 +77,4 @@ pub use root::{Root, RootError};
 pub use run_dir::RunDir;
 pub use run_id::{RunId, RunIdError};
 pub use timestamp::{Timestamp, TimestampError};
+pub use writer::{Appended, Durability, Writer, WriterOptions};
