@@ -14,9 +14,6 @@ pub const SEGMENT_SUFFIX: &str = ".jsonl";
 /// How the file name of a compressed segment ends.
 pub const COMPRESSED_SUFFIX: &str = ".jsonl.zst";
 
-/// The type of the first line of a segment that retally wrote.
-pub(crate) const SEGMENT_OPENED: &str = "segment.opened";
-
 /// The longest line in bytes, its LF not counted.
 ///
 /// One line must fit in memory whatever a log holds; the longest prompt that is worth an event
@@ -47,3 +44,9 @@ pub(crate) const RESERVED_KEYS: [&str; 5] = ["seq", "ts", "type", "key", "crc"];
 
 /// The names under which the `issue` of an event is also read, the first that occurs counts.
 pub(crate) const ISSUE_ALIASES: [&str; 2] = ["issue_id", "issue_iid"];
+
+/// How the program that wrote a segment is named in its first line.
+pub(crate) const WRITER_NAME: &str = "retally";
+
+/// The version of that program. Only the same version continues a segment.
+pub(crate) const WRITER_VERSION: &str = env!("CARGO_PKG_VERSION");
