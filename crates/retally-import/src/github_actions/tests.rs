@@ -271,6 +271,8 @@ fn the_jobs_prove_queue_and_run_time() {
     );
     let before = r#"{"conclusion":"success","started_at":"2026-08-04T19:59:00Z"}"#;
     times(&with_late(before.to_owned()), from_late);
+    let before = r#"{"conclusion":"cancelled","started_at":"2026-08-04T19:59:00Z"}"#;
+    times(&with_late(before.to_owned()), from_late);
     // A job that ran without saying when may have been the first.
     times(&with_late(r#"{"conclusion":"success"}"#.to_owned()), "");
 }
@@ -364,6 +366,16 @@ fn a_record_that_cannot_be_used_is_named_and_the_others_count() {
         r#"{"repository":{"full_name":7}}"#,
         "`repository.full_name` is 7 (want a string)",
     );
+}
+
+#[test]
+fn runs_are_sorted_by_id_and_a_record_knows_its_repository_best() {
+    let of = |repo: &str| run_with(&format!(r#"{{"repository":{{"full_name":"{repo}"}}}}"#));
+    let text = dump(&[of("a/b"), of("a0"), run_with("{}")]);
+    let parsed = parse_as(NAME, text.as_bytes()).expect("a dump");
+    let ids: Vec<_> = parsed.runs.iter().map(|run| run.id.clone()).collect();
+    let expected = ["a0", "a/b", "owner/app"].map(|repo| RunId::for_import(NAME, repo));
+    assert_eq!(ids, expected);
 }
 
 #[test]
