@@ -1,3 +1,4 @@
+use retally_log::{AppendError, LogError, RootError};
 use std::path::PathBuf;
 
 /// Why a file or a run cannot be imported. A record that cannot be used is no error: it is a
@@ -49,4 +50,13 @@ pub enum ImportError {
         /// How many runs it holds.
         got: usize,
     },
+    /// The log of the run cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The run cannot be created.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// The events cannot be appended.
+    #[error(transparent)]
+    Append(#[from] AppendError),
 }
