@@ -1,1 +1,4 @@
+//! The command's end-to-end tests, and those that hold for the whole workspace: one binary, a
+//! module per subject.
 
+mod architecture;

@@ -14,9 +14,6 @@ pub const SEGMENT_SUFFIX: &str = ".jsonl";
 /// How the file name of a compressed segment ends.
 pub const COMPRESSED_SUFFIX: &str = ".jsonl.zst";
 
-/// The type of the first line of a segment that retally wrote.
-pub const SEGMENT_OPENED: &str = "segment.opened";
-
 /// The longest line in bytes, its LF not counted.
 ///
 /// One line must fit in memory whatever a log holds; the longest prompt that is worth an event
@@ -35,15 +32,21 @@ pub const COUNT_MAX: u64 = (1 << 53) - 1;
 pub const SEGMENT_BYTES_MAX: u64 = 256 << 20;
 
 /// A segment whose last stamp is further ahead of the clock than this is not continued.
-pub const CLOCK_AHEAD_MICROS_MAX: i64 = 3_600_000_000;
+pub(crate) const CLOCK_AHEAD_MICROS_MAX: i64 = 3_600_000_000;
 
 /// The bytes at the end of a growing file in which damage is looked at twice before it counts.
 ///
 /// A network file system can show the pages of a write one by one, zeros first.
-pub const UNSETTLED_BYTES: u64 = 4096;
+pub(crate) const UNSETTLED_BYTES: u64 = 4096;
 
 /// The keys that no payload may use.
-pub const RESERVED_KEYS: [&str; 5] = ["seq", "ts", "type", "key", "crc"];
+pub(crate) const RESERVED_KEYS: [&str; 5] = ["seq", "ts", "type", "key", "crc"];
 
 /// The names under which the `issue` of an event is also read, the first that occurs counts.
-pub const ISSUE_ALIASES: [&str; 2] = ["issue_id", "issue_iid"];
+pub(crate) const ISSUE_ALIASES: [&str; 2] = ["issue_id", "issue_iid"];
+
+/// How the program that wrote a segment is named in its first line.
+pub(crate) const WRITER_NAME: &str = "retally";
+
+/// The version of that program. Only the same version continues a segment.
+pub(crate) const WRITER_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -8,21 +8,50 @@
 //! that it touches. What it never does: print, read the environment, or need a server.
 #![forbid(unsafe_code)]
 
+mod append_error;
+mod appender;
+mod audit;
+mod clock;
+mod entry;
 mod envelope;
 mod event;
+#[cfg(test)]
+mod faulty_storage;
 mod field;
 mod file_name;
 mod format;
+mod group_commit;
+mod held_segment;
+mod host;
 mod identifier;
+mod index;
 mod json;
 mod line;
+mod line_reader;
+mod locked_segment;
+mod log_reader;
 mod number;
 mod position;
 mod redactor;
+mod root;
+mod run_dir;
 mod run_id;
+mod segment;
+mod segment_claim;
 mod segment_file;
+mod segment_lines;
+mod segment_reader;
+mod segment_tail;
+mod source;
+mod stamps;
+mod storage;
 mod timestamp;
+mod writer;
 
+pub use append_error::AppendError;
+pub use audit::{Audit, Finding, Problem, SegmentAudit};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use entry::{Content, Entry, Logged, Place};
 pub use envelope::{Draft, Envelope, ExtraFields};
 pub use event::{
     AgentFinished, AgentStarted, CodeChanged, DebugAttempted, DebugFinished, DebugStarted,
@@ -36,11 +65,16 @@ pub use format::{
     COMPRESSED_SUFFIX, COUNT_MAX, DEPTH_MAX, EVENTS_DIR, FORMAT_VERSION, LINE_BYTES_MAX,
     SEGMENT_BYTES_MAX, SEGMENT_SUFFIX,
 };
+pub use host::Host;
 pub use identifier::{Identifier, IssueId};
 pub use json::{Json, Object};
 pub use line::{Damage, DraftError, EncodeError};
+pub use log_reader::{LogError, LogReader, Unread};
 pub use number::{Decimal, Number, NumberError};
 pub use position::{Position, SegmentId};
 pub use redactor::Redactor;
+pub use root::{Root, RootError};
+pub use run_dir::RunDir;
 pub use run_id::{RunId, RunIdError};
 pub use timestamp::{Timestamp, TimestampError};
+pub use writer::{Appended, Durability, Writer, WriterOptions};

@@ -49,8 +49,11 @@ pub enum Damage {
     /// Another line of the segment bears the same `seq` and other bytes.
     #[error("conflict: another line of the segment bears seq {0} and other bytes")]
     Conflict(u64),
+    /// The compressed bytes end or break here, for the reason given.
+    #[error("the compressed bytes cannot be read on: {0}")]
+    Compression(String),
     /// The line ends before its JSON does: a write was cut short.
-    #[error("torn: the line ends before its JSON does")]
+    #[error("torn: the write of this line was cut short")]
     Torn,
 }
 
@@ -721,7 +724,7 @@ mod tests {
         );
         check(
             r#"{"a":1"#,
-            "damage: torn: the line ends before its JSON does",
+            "damage: torn: the write of this line was cut short",
         );
         check(
             r#"{"a":1,"a":1}"#,

@@ -1,0 +1,222 @@
+use crate::format::LINE_BYTES_MAX;
+use crate::source::Source;
+use std::io;
+use std::ops::Range;
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 64 << 10;
+/// More than this many bytes without an LF are not kept; the last [`LINE_BYTES_MAX`] of them are,
+/// in which a whole line may stand glued behind a torn one.
+const KEPT_BYTES_MAX: usize = 2 * LINE_BYTES_MAX + CHUNK_BYTES;
+
+/// Splits a growing source at its LFs; yields a line once its LF is there, never half of one.
+pub(crate) struct LineReader<S> {
+    source: S,
+    /// Bytes of the source from `offset + dropped` on, in `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Where the next line begins in the source.
+    offset: u64,
+    /// How many bytes of the next line are not kept, being too many.
+    dropped: u64,
+    /// How many bytes from `start` on are known to hold no LF.
+    searched: usize,
+}
+
+/// A line as it stands in its source.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RawLine<'b> {
+    /// Where it begins, in bytes.
+    pub(crate) offset: u64,
+    /// How long it is, its LF included.
+    pub(crate) length: u64,
+    /// Its bytes without the LF; of a line that is far too long, the last ones.
+    pub(crate) bytes: &'b [u8],
+}
+
+impl<S: Source> LineReader<S> {
+    pub(crate) fn new(source: S) -> Self {
+        Self {
+            source,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            offset: 0,
+            dropped: 0,
+            searched: 0,
+        }
+    }
+
+    pub(crate) fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Returns where the next line begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes on at `offset`, which is where a line begins, and forgets what was read ahead.
+    pub(crate) fn seek(&mut self, offset: u64) {
+        // `buffer[..end]` holds the source's bytes from `buffered` on, those already yielded first.
+        let buffered = self.offset + self.dropped - self.start as u64;
+        let at = offset
+            .checked_sub(buffered)
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        match at.filter(|at| *at <= self.end) {
+            Some(at) => self.start = at,
+            None => (self.start, self.end) = (0, 0),
+        }
+        (self.offset, self.dropped, self.searched) = (offset, 0, 0);
+    }
+
+    /// Forgets what was read ahead, so that it is read again; gives the memory back.
+    pub(crate) fn forget(&mut self) {
+        self.buffer = Vec::new();
+        (self.start, self.end, self.dropped, self.searched) = (0, 0, 0, 0);
+    }
+
+    /// Returns the next whole line, or `None` where its LF is not there yet.
+    pub(crate) fn next(&mut self) -> io::Result<Option<RawLine<'_>>> {
+        let Some(range) = self.find_line()? else {
+            return Ok(None);
+        };
+        let (offset, length) = (self.offset, self.dropped + range.len() as u64 + 1);
+        self.start = range.end + 1;
+        (self.offset, self.dropped, self.searched) = (offset + length, 0, 0);
+        Ok(Some(RawLine {
+            offset,
+            length,
+            bytes: &self.buffer[range],
+        }))
+    }
+
+    /// Returns how many bytes stand behind the last LF.
+    ///
+    /// Asked when `next` found no line.
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        self.dropped + (self.end - self.start) as u64
+    }
+
+    /// Returns whether at least `count` bytes stand from the next line on.
+    pub(crate) fn has_ahead(&mut self, count: u64) -> io::Result<bool> {
+        while ((self.end - self.start) as u64) < count {
+            if self.fill()? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn find_line(&mut self) -> io::Result<Option<Range<usize>>> {
+        loop {
+            let from = self.start + self.searched;
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer[from..self.end]) {
+                self.searched += at;
+                return Ok(Some(self.start..from + at));
+            }
+            self.searched = self.end - self.start;
+            if self.searched >= KEPT_BYTES_MAX {
+                let dropped = self.searched - LINE_BYTES_MAX;
+                self.start += dropped;
+                self.searched -= dropped;
+                self.dropped += dropped as u64;
+            }
+            if self.fill()? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads on behind what is buffered and returns how many bytes came.
+    fn fill(&mut self) -> io::Result<usize> {
+        if self.buffer.len() - self.end < CHUNK_BYTES && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let wanted = self.end + CHUNK_BYTES;
+        if self.buffer.len() < wanted {
+            let grown = wanted
+                .max(self.buffer.len() * 2)
+                .min(KEPT_BYTES_MAX + 2 * CHUNK_BYTES);
+            self.buffer.resize(grown.max(wanted), 0);
+        }
+        let at = self.offset + self.dropped + (self.end - self.start) as u64;
+        let length = self.source.read_at(at, &mut self.buffer[self.end..])?;
+        self.end += length;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A source of which more becomes visible, step by step.
+    pub(crate) struct ScriptedSource {
+        pub(crate) bytes: Vec<u8>,
+        pub(crate) visible: usize,
+    }
+
+    impl Source for ScriptedSource {
+        fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            let from = usize::try_from(offset).expect("small").min(self.visible);
+            let length = buffer.len().min(self.visible - from);
+            buffer[..length].copy_from_slice(&self.bytes[from..from + length]);
+            Ok(length)
+        }
+    }
+
+    fn read_all(reader: &mut LineReader<ScriptedSource>) -> Vec<(u64, Vec<u8>)> {
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next().expect("a script does not fail") {
+            lines.push((line.offset, line.bytes.to_vec()));
+        }
+        lines
+    }
+
+    #[test]
+    fn a_line_is_yielded_once_its_end_is_there_wherever_the_input_is_cut() {
+        let bytes = b"first\n\nthird line\n tail";
+        for cut in 0..=bytes.len() {
+            let source = ScriptedSource {
+                bytes: bytes.to_vec(),
+                visible: cut,
+            };
+            let mut reader = LineReader::new(source);
+            let mut lines = read_all(&mut reader);
+            assert!(lines.iter().map(|(_, line)| line.len() + 1).sum::<usize>() <= cut);
+            reader.source_mut().visible = bytes.len();
+            lines.extend(read_all(&mut reader));
+            let expected: [(u64, &[u8]); 3] = [(0, b"first"), (6, b""), (7, b"third line")];
+            assert!(
+                lines.iter().map(|(at, line)| (*at, &line[..])).eq(expected),
+                "cut {cut}"
+            );
+            assert_eq!(reader.pending_bytes(), 5);
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_length_costs_bounded_memory() {
+        let mut bytes = vec![b'x'; 9 * LINE_BYTES_MAX];
+        bytes.extend(b"end\nnext\n");
+        let visible = bytes.len();
+        let mut reader = LineReader::new(ScriptedSource { bytes, visible });
+        let line = reader
+            .next()
+            .expect("a script does not fail")
+            .expect("a line");
+        assert_eq!(
+            (line.offset, line.length),
+            (0, 9 * LINE_BYTES_MAX as u64 + 4)
+        );
+        assert!(line.bytes.ends_with(b"xend") && line.bytes.len() > LINE_BYTES_MAX);
+        assert!(reader.buffer.len() <= KEPT_BYTES_MAX + 2 * CHUNK_BYTES);
+        assert_eq!(
+            read_all(&mut reader),
+            [(9 * LINE_BYTES_MAX as u64 + 4, b"next".to_vec())]
+        );
+    }
+}

@@ -1,0 +1,380 @@
+use crate::entry::Entry;
+use crate::position::SegmentId;
+use crate::segment::{OpenFile, Segment, Step};
+use crate::segment_file::{self, SegmentFile};
+use crate::timestamp::Timestamp;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How many segments are held open at once; more of them are opened and closed in turn.
+const OPEN_SEGMENTS_MAX: usize = 128;
+
+/// Why a log cannot be read. Damage is no error: it is an [`Entry`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The folder of the segments cannot be listed.
+    #[error("cannot list the segments in `{}`", .path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A segment cannot be read.
+    #[error("cannot read segment `{}` at byte {offset}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Where, in bytes.
+        offset: u64,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A segment was written by a newer version.
+    #[error(
+        "segment `{}` has format version {got}, this retally reads up to {} (upgrade retally)",
+        .path.display(), crate::format::FORMAT_VERSION
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        got: u64,
+    },
+}
+
+/// Yields the lines of all segments of a run in log order, and goes on as the segments grow.
+///
+/// Log order is by effective time (the running maximum of `ts` in a segment), then by segment id,
+/// then by the order in the segment. What a later [`refresh`](Self::refresh) finds is ordered
+/// among itself; its [`Position`](crate::Position)s tell where it belongs among what was yielded.
+///
+/// Memory does not grow with the log, but for segments whose copies met in one folder.
+///
+/// ```no_run
+/// use retally_log::{Content, Entry, LogReader};
+///
+/// let mut log = LogReader::open("logs/runs/run_1/events")?;
+/// while let Some(type_name) = log.next(|entry| match entry {
+///     Entry::Stretch(_, Content::Event(event)) => event.envelope.event.type_name().to_owned(),
+///     other => format!("{other:?}"),
+/// })? {
+///     println!("{type_name}");
+/// }
+/// # Ok::<(), retally_log::LogError>(())
+/// ```
+pub struct LogReader {
+    events_dir: PathBuf,
+    segments: Vec<Segment>,
+    by_id: BTreeMap<SegmentId, usize>,
+    /// Which segment a file belongs to, by the file's name.
+    by_file: BTreeMap<String, usize>,
+    /// The segments that may have more to yield, each with a time that its next line's is not
+    /// before.
+    heads: BinaryHeap<Reverse<Head>>,
+    /// The segment that is read now; not among the heads.
+    current: Option<usize>,
+    /// Segments that were found not to stand in order.
+    disordered: BTreeSet<SegmentId>,
+    /// The segments that are among the heads or current.
+    queued: BTreeSet<usize>,
+    /// The segments that hold a file handle and a buffer.
+    open: BTreeSet<usize>,
+    is_rewound: bool,
+    /// Files without a whole line.
+    unread: Vec<Unread>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    time: Timestamp,
+    id: SegmentId,
+    at: usize,
+}
+
+/// Bytes at the end of a file that are no whole line yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The name of the file in the run's `events/` folder.
+    pub file: String,
+    /// Where they begin.
+    pub offset: u64,
+    /// How many there are.
+    pub bytes: u64,
+}
+
+impl LogReader {
+    /// Looks at the segments of a run's `events/` folder; where there is none, the log is empty.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or a segment cannot be read or is of a newer format.
+    pub fn open(events_dir: impl Into<PathBuf>) -> Result<Self, LogError> {
+        let mut log = Self {
+            events_dir: events_dir.into(),
+            segments: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_file: BTreeMap::new(),
+            heads: BinaryHeap::new(),
+            current: None,
+            disordered: BTreeSet::new(),
+            queued: BTreeSet::new(),
+            open: BTreeSet::new(),
+            is_rewound: false,
+            unread: Vec::new(),
+        };
+        log.refresh()?;
+        log.is_rewound = false;
+        Ok(log)
+    }
+
+    /// Returns the folder of the segments.
+    pub fn events_dir(&self) -> &Path {
+        &self.events_dir
+    }
+
+    /// Hands the next entry to `visit`, or returns `None` when there is nothing more for now.
+    ///
+    /// # Errors
+    /// A segment cannot be read. It is tried again at the next call.
+    pub fn next<R>(&mut self, visit: impl FnOnce(Entry<'_>) -> R) -> Result<Option<R>, LogError> {
+        let mut visit = Some(visit);
+        let mut take_visit = |entry: Entry<'_>| {
+            let visit = visit.take().expect("an entry is visited once");
+            visit(entry)
+        };
+        if std::mem::take(&mut self.is_rewound) {
+            return Ok(Some(take_visit(Entry::Rewound)));
+        }
+        while let Some(at) = self.select() {
+            let limit = self.heads.peek().map(|Reverse(head)| (head.time, &head.id));
+            match self.segments[at].next(limit, &mut take_visit) {
+                Ok(Step::Visited(result)) => return Ok(Some(result)),
+                Ok(Step::Parked(time)) => self.park(at, time),
+                Ok(Step::End) => self.leave(at),
+                Ok(Step::Disordered) => {
+                    self.disordered.insert(self.segments[at].id().clone());
+                    self.rewind()?;
+                    break;
+                }
+                // Archived under our hands: its compressed form is listed now.
+                Err(error) if error.is_not_found() => {
+                    self.rewind()?;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let is_rewound = std::mem::take(&mut self.is_rewound);
+        Ok(is_rewound.then(|| take_visit(Entry::Rewound)))
+    }
+
+    /// Looks for growth, new segments and replaced files; returns whether there is anything to
+    /// yield.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or a segment cannot be read or is of a newer format.
+    pub fn refresh(&mut self) -> Result<bool, LogError> {
+        let files = self.list()?;
+        if self.is_void(&files) {
+            self.rewind_to(files)?;
+        } else {
+            self.take_over(files)?;
+        }
+        Ok(self.is_rewound || self.current.is_some() || !self.heads.is_empty())
+    }
+
+    /// Goes back to the beginning; the next entry is [`Entry::Rewound`].
+    ///
+    /// # Errors
+    /// Those of [`refresh`](Self::refresh).
+    pub fn rewind(&mut self) -> Result<(), LogError> {
+        let files = self.list()?;
+        self.rewind_to(files)
+    }
+
+    /// Returns the bytes at the ends of files that are no whole lines yet, as of the last look.
+    pub fn pending(&self) -> impl Iterator<Item = Unread> + '_ {
+        let of_segments = self
+            .segments
+            .iter()
+            .flat_map(Segment::files)
+            .map(|open| Unread {
+                file: open.file.name.clone(),
+                offset: open.reader.offset(),
+                bytes: open.pending_bytes,
+            });
+        of_segments
+            .chain(self.unread.iter().cloned())
+            .filter(|unread| unread.bytes > 0)
+    }
+
+    fn list(&self) -> Result<Vec<SegmentFile>, LogError> {
+        let listed = segment_file::list(&self.events_dir);
+        listed.map_err(|source| LogError::List {
+            path: self.events_dir.clone(),
+            source,
+        })
+    }
+
+    /// Returns the segment whose next line comes first, and whether there is one.
+    fn select(&mut self) -> Option<usize> {
+        if self.current.is_none() {
+            let Reverse(head) = self.heads.pop()?;
+            self.current = Some(head.at);
+            self.open.insert(head.at);
+        }
+        self.current
+    }
+
+    /// Leaves a segment for others whose lines come first.
+    fn park(&mut self, at: usize, time: Timestamp) {
+        let id = self.segments[at].id().clone();
+        self.heads.push(Reverse(Head { time, id, at }));
+        self.current = None;
+        if self.open.len() > OPEN_SEGMENTS_MAX {
+            self.segments[at].close();
+            self.open.remove(&at);
+        }
+    }
+
+    /// Leaves a segment that has nothing more for now.
+    fn leave(&mut self, at: usize) {
+        self.segments[at].close();
+        self.open.remove(&at);
+        self.queued.remove(&at);
+        self.current = None;
+    }
+
+    /// Returns whether a file that was read is gone.
+    fn is_void(&self, files: &[SegmentFile]) -> bool {
+        let is_listed = |name: &String| files.binary_search_by(|file| file.name.cmp(name)).is_ok();
+        !self.by_file.keys().all(is_listed)
+    }
+
+    fn rewind_to(&mut self, files: Vec<SegmentFile>) -> Result<(), LogError> {
+        self.segments.clear();
+        self.by_id.clear();
+        self.by_file.clear();
+        self.heads.clear();
+        self.current = None;
+        self.queued.clear();
+        self.open.clear();
+        self.is_rewound = true;
+        self.take_over(files)
+    }
+
+    /// Brings the segments up to what the folder holds.
+    fn take_over(&mut self, files: Vec<SegmentFile>) -> Result<(), LogError> {
+        self.unread.clear();
+        let mut grown = BTreeSet::new();
+        for file in files.clone() {
+            match self.by_file.get(&file.name) {
+                Some(&at) => match self.look_again(at, &file)? {
+                    Some(true) => _ = grown.insert(at),
+                    Some(false) => {}
+                    None => return self.rewind_to(files),
+                },
+                None => match self.add(file)? {
+                    Added::Fresh(at) => _ = grown.insert(at),
+                    Added::Nothing => {}
+                    Added::ToYielded => return self.rewind_to(files),
+                },
+            }
+        }
+        for at in grown {
+            self.enqueue(at)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over the size of a known file; returns whether it grew, or `None` where what was
+    /// yielded is void.
+    fn look_again(&mut self, at: usize, file: &SegmentFile) -> Result<Option<bool>, LogError> {
+        match self.segments[at].refresh(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            result => result.map_err(|source| LogError::Read {
+                path: file.path.clone(),
+                offset: 0,
+                source,
+            }),
+        }
+    }
+
+    /// Adds a file that is not known yet.
+    fn add(&mut self, file: SegmentFile) -> Result<Added, LogError> {
+        let (name, bytes, path) = (file.name.clone(), file.bytes, file.path.clone());
+        let mut open = match OpenFile::open(file) {
+            Ok(open) => open,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Added::Nothing),
+            Err(source) => {
+                return Err(LogError::Read {
+                    path,
+                    offset: 0,
+                    source,
+                });
+            }
+        };
+        let Some(probe) = open.probe()? else {
+            self.unread.push(Unread {
+                file: name,
+                offset: 0,
+                bytes,
+            });
+            return Ok(Added::Nothing);
+        };
+        let at = match self.by_id.get(&probe.id) {
+            Some(&at) if !self.segments[at].is_fresh() => return Ok(Added::ToYielded),
+            Some(&at) => {
+                self.segments[at].add(open);
+                at
+            }
+            None => {
+                self.by_id.insert(probe.id.clone(), self.segments.len());
+                self.segments.push(Segment::new(probe, open));
+                self.segments.len() - 1
+            }
+        };
+        self.by_file.insert(name, at);
+        Ok(Added::Fresh(at))
+    }
+
+    /// Puts a segment among those that may have more to yield.
+    fn enqueue(&mut self, at: usize) -> Result<(), LogError> {
+        let segment = &mut self.segments[at];
+        if segment.wants_index(self.disordered.contains(segment.id())) {
+            segment.build_index()?;
+        }
+        if self.queued.insert(at) {
+            let (time, id) = (segment.next_time(), segment.id().clone());
+            self.heads.push(Reverse(Head { time, id, at }));
+        }
+        Ok(())
+    }
+}
+
+/// What a file that was not known turned out to be.
+enum Added {
+    /// A segment of which nothing was yielded.
+    Fresh(usize),
+    /// No segment yet.
+    Nothing,
+    /// A further file of a segment of which lines were yielded.
+    ToYielded,
+}
+
+impl LogError {
+    fn is_not_found(&self) -> bool {
+        match self {
+            Self::List { source, .. } | Self::Read { source, .. } => {
+                source.kind() == io::ErrorKind::NotFound
+            }
+            Self::Format { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,644 @@
+use super::*;
+use crate::entry::{Content, Place};
+use crate::envelope::Draft;
+use crate::event::{NoteAdded, SegmentOpened};
+use crate::field::Times;
+use crate::format::UNSETTLED_BYTES;
+use crate::line::{TextRules, encode_line};
+use proptest::prelude::*;
+use std::fs;
+
+/// A run's `events/` folder.
+struct Events(tempfile::TempDir);
+
+impl Events {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        fs::write(self.0.path().join(name), content).expect("written");
+    }
+
+    fn append(&self, name: &str, content: &str) {
+        use std::io::Write;
+        let path = self.0.path().join(name);
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .expect("opened");
+        file.write_all(content.as_bytes()).expect("written");
+    }
+
+    fn open(&self) -> LogReader {
+        LogReader::open(self.0.path()).expect("the log opens")
+    }
+
+    /// Reads to the end and says what was found; checks that every byte is accounted for.
+    fn read(&self, log: &mut LogReader) -> Vec<String> {
+        let mut found = Vec::new();
+        loop {
+            while let Some(line) = log.next(describe).expect("the log is readable") {
+                found.push(line);
+            }
+            if !log.refresh().expect("the log is readable") {
+                return found;
+            }
+        }
+    }
+
+    fn check(&self, expected: &[&str]) {
+        assert_eq!(self.read(&mut self.open()), expected);
+        self.check_accounts();
+    }
+
+    fn check_accounts(&self) {
+        let mut log = self.open();
+        let mut bytes: BTreeMap<String, u64> = BTreeMap::new();
+        let mut add =
+            |file: &str, length: u64| *bytes.entry(file.to_owned()).or_default() += length;
+        loop {
+            while let Some(place) = log
+                .next(|entry| match entry {
+                    Entry::Stretch(place, _) => Some((place.file.to_owned(), place.length)),
+                    Entry::Rewound => None,
+                })
+                .expect("the log is readable")
+            {
+                match place {
+                    Some((file, length)) => add(&file, length),
+                    None => return, // the second pass is checked by the tests that rewind
+                }
+            }
+            if !log.refresh().expect("the log is readable") {
+                break;
+            }
+        }
+        for pending in log.pending() {
+            add(&pending.file, pending.bytes);
+        }
+        for (file, bytes) in &bytes {
+            let path = self.0.path().join(file);
+            if file.ends_with(".jsonl") {
+                assert_eq!(fs::metadata(path).expect("listed").len(), *bytes, "{file}");
+            }
+        }
+    }
+}
+
+fn describe(entry: Entry<'_>) -> String {
+    let Entry::Stretch(place, content) = entry else {
+        return "rewound".to_owned();
+    };
+    let Place {
+        segment,
+        offset,
+        length,
+        ..
+    } = place;
+    match content {
+        Content::Event(event) => match &event.envelope.event {
+            crate::Event::NoteAdded(note) => format!("{segment} {}", note.text),
+            other => format!("{segment} {}", other.type_name()),
+        },
+        Content::Opened(_) => format!("{segment} opened"),
+        Content::Duplicate => format!("{segment} duplicate"),
+        Content::Blank => format!("{segment} blank"),
+        Content::Misfit(misfit) => format!("{segment} misfit: {misfit}"),
+        Content::Damage(damage) => format!("{segment} damage at {offset}+{length}: {damage}"),
+    }
+}
+
+fn seal(seq: u64, second: i64, draft: &Draft<'_>) -> String {
+    let mut out = Vec::new();
+    let ts = Timestamp::from_micros_saturating(second * 1_000_000);
+    encode_line(&mut out, seq, ts, draft, TextRules::default()).expect("the event fits");
+    String::from_utf8(out).expect("lines are UTF-8")
+}
+
+/// A sealed line whose note says its `seq` and second.
+fn line(seq: u64, second: i64) -> String {
+    let text = format!("{seq}@{second}").into();
+    seal(
+        seq,
+        second,
+        &NoteAdded {
+            text,
+            issue: None,
+            agent: None,
+        }
+        .into(),
+    )
+}
+
+fn header(segment: &str, second: i64) -> String {
+    let opened = SegmentOpened {
+        format: Some(1),
+        run: None,
+        segment: Some(segment.into()),
+        times: Some(Times::Stamped),
+        host: None,
+        boot: None,
+        inode: None,
+        device: None,
+        pid: None,
+        writer: None,
+    };
+    seal(0, second, &opened.into())
+}
+
+fn foreign(second: i64, text: &str) -> String {
+    let ts = Timestamp::from_micros_saturating(second * 1_000_000);
+    format!("{{\"type\":\"note.added\",\"ts\":\"{ts}\",\"text\":\"{text}\"}}\n")
+}
+
+#[test]
+fn segments_are_merged_by_effective_time_then_id_then_file_order() {
+    let events = Events::new();
+    events.write(
+        "b.jsonl",
+        &[foreign(1, "b1"), foreign(5, "b5"), foreign(2, "b2")].concat(),
+    );
+    events.write(
+        "a.jsonl",
+        &[foreign(3, "a3"), foreign(5, "a5"), foreign(9, "a9")].concat(),
+    );
+    events.check(&["b b1", "a a3", "a a5", "b b5", "b b2", "a a9"]);
+}
+
+#[test]
+fn the_id_in_the_first_line_goes_before_the_name_of_the_file() {
+    let events = Events::new();
+    events.write("z.jsonl", &[header("a", 1), line(1, 1)].concat());
+    events.write("y.jsonl", &foreign(1, "y1"));
+    events.check(&["a opened", "a 1@1", "y y1"]);
+}
+
+#[test]
+fn a_copy_of_a_segment_counts_once_and_the_longer_one_adds_its_rest() {
+    let events = Events::new();
+    let all: Vec<String> = std::iter::once(header("s", 0))
+        .chain((1..5).map(|n| line(n, 1)))
+        .collect();
+    events.write("s.jsonl", &all[..3].concat());
+    events.write("s (copy).jsonl", &all.concat());
+    let expected = [
+        "s opened",
+        "s duplicate",
+        "s 1@1",
+        "s duplicate",
+        "s 2@1",
+        "s duplicate",
+        "s 3@1",
+        "s 4@1",
+    ];
+    events.check(&expected);
+}
+
+#[test]
+fn the_same_seq_with_other_bytes_is_a_conflict_and_the_first_by_file_counts() {
+    let events = Events::new();
+    events.write("a.jsonl", &[header("s", 0), line(1, 1)].concat());
+    events.write("b.jsonl", &[header("s", 0), line(1, 2)].concat());
+    let conflict =
+        "s damage at 161+103: conflict: another line of the segment bears seq 1 and other bytes";
+    let found = events.read(&mut events.open());
+    assert_eq!(found[..3], ["s opened", "s duplicate", "s 1@1"]);
+    assert!(
+        found[3].ends_with(conflict.split_once(": ").expect("a reason").1),
+        "{}",
+        found[3]
+    );
+    events.check_accounts();
+}
+
+#[test]
+fn lines_that_stand_out_of_order_in_one_file_are_taken_by_seq() {
+    let events = Events::new();
+    let lines = [
+        header("s", 0),
+        line(1, 1),
+        line(4, 4),
+        line(2, 2),
+        line(4, 4),
+        line(3, 3),
+    ];
+    events.write("s.jsonl", &lines.concat());
+    let expected = [
+        "s opened",
+        "s 1@1",
+        "s 4@4",
+        "rewound",
+        "s opened",
+        "s 1@1",
+        "s 2@2",
+        "s 3@3",
+        "s 4@4",
+        "s duplicate",
+    ];
+    events.check(&expected);
+}
+
+#[test]
+fn lines_without_seq_are_events_of_their_own_but_not_in_a_copied_file() {
+    let events = Events::new();
+    events.write("a.jsonl", &[foreign(1, "x"), foreign(1, "x")].concat());
+    events.check(&["a x", "a x"]);
+    let same_id =
+        "{\"ts\":\"1970-01-01T00:00:00Z\",\"type\":\"segment.opened\",\"segment\":\"a\"}\n";
+    events.write(
+        "a.jsonl",
+        &[same_id, &foreign(1, "x"), &foreign(1, "x")].concat(),
+    );
+    events.write(
+        "b.jsonl",
+        &[
+            same_id,
+            &foreign(1, "x"),
+            &foreign(1, "y"),
+            &foreign(1, "x"),
+            &foreign(1, "x"),
+        ]
+        .concat(),
+    );
+    let expected = [
+        "a opened",
+        "a x",
+        "a x",
+        "a duplicate",
+        "a duplicate",
+        "a y",
+        "a duplicate",
+        "a x",
+    ];
+    events.check(&expected);
+}
+
+#[test]
+fn damage_costs_only_the_lines_that_it_touches() {
+    let events = Events::new();
+    let torn = &line(2, 2)[..40];
+    let flipped = line(4, 4).replace("note.added", "note.addee");
+    let content = [
+        &header("s", 0),
+        &line(1, 1),
+        torn,
+        &line(3, 3),
+        &flipped,
+        "\n",
+        "  \r\n",
+        &line(5, 5),
+    ];
+    events.write("s.jsonl", &content.concat());
+    let at = (header("s", 0) + &line(1, 1)).len();
+    let next = at + 40 + line(3, 3).len();
+    events.check(&[
+        "s opened",
+        "s 1@1",
+        &format!("s damage at {at}+40: torn: the write of this line was cut short"),
+        "s 3@3",
+        &format!(
+            "s damage at {next}+{}: checksum does not match",
+            flipped.len()
+        ),
+        "s blank",
+        "s blank",
+        "s 5@5",
+    ]);
+}
+
+#[test]
+fn a_line_without_a_checksum_after_one_with_a_checksum_is_damage() {
+    let events = Events::new();
+    events.write(
+        "s.jsonl",
+        &[foreign(1, "before"), line(0, 1), foreign(1, "after")].concat(),
+    );
+    let at = (foreign(1, "before") + &line(0, 1)).len();
+    events.check(&[
+        "s before",
+        "s 0@1",
+        &format!(
+            "s damage at {at}+{}: no checksum, in a segment whose lines have one",
+            foreign(1, "after").len()
+        ),
+    ]);
+}
+
+#[test]
+fn a_sound_line_that_fits_no_type_still_moves_the_effective_time() {
+    let events = Events::new();
+    let misfit = foreign(7, "x").replace("text", "word");
+    events.write(
+        "a.jsonl",
+        &[foreign(1, "a1"), misfit, foreign(2, "a2")].concat(),
+    );
+    events.write("b.jsonl", &foreign(3, "b3"));
+    events.check(&[
+        "a a1",
+        "b b3",
+        "a misfit: `text` is missing (want a string)",
+        "a a2",
+    ]);
+}
+
+#[test]
+fn reading_goes_on_where_it_stopped_whatever_the_cut() {
+    let lines: Vec<String> = std::iter::once(header("s", 0))
+        .chain((1..4).map(|n| line(n, 9 - n as i64)))
+        .collect();
+    let content = lines.concat();
+    for cut in 0..content.len() {
+        let events = Events::new();
+        events.append("s.jsonl", &content[..cut]);
+        let mut log = events.open();
+        let mut found = events.read(&mut log);
+        let pending: u64 = log.pending().map(|unread| unread.bytes).sum();
+        let whole = content[..cut].rfind('\n').map_or(0, |at| at + 1);
+        assert_eq!(pending, (cut - whole) as u64, "cut {cut}");
+        events.append("s.jsonl", &content[cut..]);
+        log.refresh().expect("the log is readable");
+        found.extend(events.read(&mut log));
+        assert_eq!(found, ["s opened", "s 1@8", "s 2@7", "s 3@6"], "cut {cut}");
+    }
+}
+
+#[test]
+fn damage_at_the_end_of_a_growing_file_is_looked_at_again_before_it_counts() {
+    let events = Events::new();
+    let lines = [header("s", 0), line(1, 1)];
+    let zeros = format!("{}\n", "\0".repeat(lines[1].len() - 1));
+    events.write("s.jsonl", &[&*lines[0], &zeros].concat());
+    let mut log = events.open();
+    assert_eq!(
+        log.next(describe).expect("readable").as_deref(),
+        Some("s opened")
+    );
+    assert_eq!(log.next(describe).expect("readable"), None);
+    events.rewrite_in_place("s.jsonl", &lines.concat());
+    assert!(log.refresh().expect("readable"));
+    assert_eq!(
+        log.next(describe).expect("readable").as_deref(),
+        Some("s 1@1")
+    );
+    assert_eq!(log.next(describe).expect("readable"), None);
+    assert!(!log.refresh().expect("readable"));
+}
+
+#[test]
+fn damage_far_from_the_end_counts_at_once() {
+    let events = Events::new();
+    let rest: String = (1..100).map(|n| line(n, 1)).collect();
+    assert!(rest.len() as u64 > UNSETTLED_BYTES);
+    events.write(
+        "s.jsonl",
+        &[header("s", 0), "nonsense\n".to_owned(), rest].concat(),
+    );
+    let mut log = events.open();
+    log.next(describe).expect("readable");
+    let found = log
+        .next(describe)
+        .expect("readable")
+        .expect("there is more");
+    assert!(found.contains("damage"), "{found}");
+}
+
+#[test]
+fn new_segments_are_found_and_positions_tell_where_they_belong() {
+    let events = Events::new();
+    events.write("a.jsonl", &foreign(5, "a5"));
+    let mut log = events.open();
+    assert_eq!(events.read(&mut log), ["a a5"]);
+    events.write("b.jsonl", &foreign(3, "b3"));
+    events.append("a.jsonl", &foreign(6, "a6"));
+    assert!(log.refresh().expect("readable"));
+    assert_eq!(events.read(&mut log), ["b b3", "a a6"]);
+    assert!(!log.refresh().expect("readable"));
+}
+
+#[test]
+fn a_file_that_was_cut_replaced_or_removed_is_read_anew() {
+    let events = Events::new();
+    events.write("a.jsonl", &[foreign(1, "one"), foreign(2, "two")].concat());
+    events.write("b.jsonl", &foreign(3, "b"));
+    let mut log = events.open();
+    assert_eq!(events.read(&mut log), ["a one", "a two", "b b"]);
+    events.rewrite_in_place("a.jsonl", &foreign(1, "one"));
+    assert!(log.refresh().expect("readable"));
+    assert_eq!(events.read(&mut log), ["rewound", "a one", "b b"]);
+    fs::remove_file(events.0.path().join("b.jsonl")).expect("removed");
+    assert!(log.refresh().expect("readable"));
+    assert_eq!(events.read(&mut log), ["rewound", "a one"]);
+    events.write("c.tmp", &[foreign(1, "new"), foreign(2, "file")].concat());
+    fs::rename(
+        events.0.path().join("c.tmp"),
+        events.0.path().join("a.jsonl"),
+    )
+    .expect("renamed");
+    assert!(log.refresh().expect("readable"));
+    assert_eq!(events.read(&mut log), ["rewound", "a new", "a file"]);
+}
+
+#[test]
+fn a_copy_that_turns_up_later_makes_the_log_be_read_anew() {
+    let events = Events::new();
+    let lines = [header("s", 0), line(1, 1), line(2, 2)];
+    events.write("s.jsonl", &lines[..2].concat());
+    let mut log = events.open();
+    assert_eq!(events.read(&mut log), ["s opened", "s 1@1"]);
+    events.write("t.jsonl", &lines.concat());
+    assert!(log.refresh().expect("readable"));
+    let expected = [
+        "rewound",
+        "s opened",
+        "s duplicate",
+        "s 1@1",
+        "s duplicate",
+        "s 2@2",
+    ];
+    assert_eq!(events.read(&mut log), expected);
+    events.append("t.jsonl", &line(3, 3));
+    assert!(log.refresh().expect("readable"));
+    assert_eq!(
+        events.read(&mut log).last().map(String::as_str),
+        Some("s 3@3")
+    );
+}
+
+#[test]
+fn a_compressed_segment_reads_like_a_plain_one() {
+    let events = Events::new();
+    let content: String = std::iter::once(header("s", 0))
+        .chain((1..200).map(|n| line(n, 1)))
+        .collect();
+    events.write("s.jsonl", &content);
+    let plain = events.read(&mut events.open());
+    let compressed = zstd::encode_all(content.as_bytes(), 0).expect("compressed");
+    fs::write(events.0.path().join("s.jsonl.zst"), &compressed).expect("written");
+    fs::remove_file(events.0.path().join("s.jsonl")).expect("removed");
+    assert_eq!(events.read(&mut events.open()), plain);
+
+    fs::write(
+        events.0.path().join("s.jsonl.zst"),
+        &compressed[..compressed.len() / 2],
+    )
+    .expect("written");
+    let broken = events.read(&mut events.open());
+    let (last, rest) = broken.split_last().expect("something is found");
+    assert!(
+        last.contains("the compressed bytes cannot be read on"),
+        "{last}"
+    );
+    assert_eq!(*rest, plain[..rest.len()]);
+}
+
+#[test]
+fn a_newer_format_is_an_error_with_the_cure() {
+    let events = Events::new();
+    events.write(
+        "s.jsonl",
+        "{\"ts\":\"1970-01-01T00:00:00Z\",\"type\":\"segment.opened\",\"format\":3}\n",
+    );
+    let error = LogReader::open(events.0.path())
+        .err()
+        .expect("it is refused")
+        .to_string();
+    let expected = "has format version 3, this retally reads up to 1 (upgrade retally)";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+#[test]
+fn links_and_other_files_in_the_folder_are_passed_over() {
+    let events = Events::new();
+    events.write("a.jsonl", &foreign(1, "a"));
+    events.write("notes.txt", &foreign(1, "no"));
+    events.write(".hidden.jsonl", &foreign(1, "no"));
+    std::os::unix::fs::symlink(
+        events.0.path().join("a.jsonl"),
+        events.0.path().join("b.jsonl"),
+    )
+    .expect("linked");
+    fs::create_dir(events.0.path().join("c.jsonl")).expect("created");
+    events.check(&["a a"]);
+}
+
+#[test]
+fn more_segments_than_may_be_open_are_merged_all_the_same() {
+    let events = Events::new();
+    let count = OPEN_SEGMENTS_MAX + 20;
+    for n in 0..count {
+        events.write(
+            &format!("{n:04}.jsonl"),
+            &[foreign(1, "first"), foreign(2, "second")].concat(),
+        );
+    }
+    let mut log = events.open();
+    let found = events.read(&mut log);
+    assert!(log.open.is_empty());
+    assert_eq!(found.len(), 2 * count);
+    assert!(found[..count].iter().all(|line| line.ends_with("first")));
+    assert!(found[count..].is_sorted() && found[..count].is_sorted());
+}
+
+impl Events {
+    fn rewrite_in_place(&self, name: &str, content: &str) {
+        self.write(name, content); // truncates and writes: the inode stays
+    }
+}
+
+/// What may happen to the bytes of a file.
+#[derive(Clone, Debug)]
+enum Accident {
+    Flip { at: usize, bit: u8 },
+    Cut { at: usize },
+    Zero { at: usize, length: usize },
+    Remove { at: usize, length: usize },
+    Repeat { at: usize, length: usize },
+    Insert { at: usize, bytes: Vec<u8> },
+}
+
+fn accident() -> impl Strategy<Value = Accident> {
+    let at = 0..4000_usize;
+    prop_oneof![
+        (at.clone(), 0..8_u8).prop_map(|(at, bit)| Accident::Flip { at, bit }),
+        at.clone().prop_map(|at| Accident::Cut { at }),
+        (at.clone(), 0..600_usize).prop_map(|(at, length)| Accident::Zero { at, length }),
+        (at.clone(), 0..600_usize).prop_map(|(at, length)| Accident::Remove { at, length }),
+        (at.clone(), 0..600_usize).prop_map(|(at, length)| Accident::Repeat { at, length }),
+        (at, proptest::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(at, bytes)| Accident::Insert { at, bytes }),
+    ]
+}
+
+fn befall(bytes: &mut Vec<u8>, accident: &Accident) {
+    let clamp = |at: usize, length: usize| at.min(length);
+    let stretch = |at: usize, length: usize, total: usize| {
+        let start = clamp(at, total);
+        start..clamp(start + length, total)
+    };
+    let total = bytes.len();
+    match accident {
+        Accident::Flip { at, bit } => {
+            if let Some(byte) = bytes.get_mut(*at) {
+                *byte ^= 1 << bit;
+            }
+        }
+        Accident::Cut { at } => bytes.truncate(*at),
+        Accident::Zero { at, length } => bytes[stretch(*at, *length, total)].fill(0),
+        Accident::Remove { at, length } => _ = bytes.drain(stretch(*at, *length, total)),
+        Accident::Repeat { at, length } => {
+            let range = stretch(*at, *length, total);
+            let copy = bytes[range.clone()].to_vec();
+            bytes.splice(range.end..range.end, copy);
+        }
+        Accident::Insert {
+            at,
+            bytes: inserted,
+        } => {
+            let at = clamp(*at, total);
+            bytes.splice(at..at, inserted.iter().copied());
+        }
+    }
+}
+
+proptest! {
+    /// Property: whatever happens to the bytes of a sealed segment, every event that is read was
+    /// written, none is read twice, and every byte is accounted for.
+    #[test]
+    fn no_accident_makes_a_wrong_event(accidents in proptest::collection::vec(accident(), 1..5)) {
+        let mut bytes: Vec<u8> = header("s", 0).into_bytes();
+        for seq in 1..30 {
+            bytes.extend(line(seq, 1_700_000_000 + seq as i64 % 7).bytes());
+        }
+        let written: BTreeSet<String> =
+            (1..30).map(|seq| format!("{seq}@{}", 1_700_000_000 + seq as i64 % 7)).collect();
+        for accident in &accidents {
+            befall(&mut bytes, accident);
+        }
+        let events = Events::new();
+        fs::write(events.0.path().join("s.jsonl"), &bytes).expect("written");
+        let mut log = events.open();
+        let (mut seen, mut accounted) = (BTreeSet::new(), 0);
+        loop {
+            while log.next(|entry| match entry {
+                Entry::Rewound => (seen, accounted) = (BTreeSet::new(), 0),
+                Entry::Stretch(place, content) => {
+                    accounted += place.length;
+                    if let Content::Event(event) = content
+                        && let crate::Event::NoteAdded(note) = &event.envelope.event
+                        && event.is_checked
+                    {
+                        assert!(written.contains(&*note.text), "{}", note.text);
+                        assert!(seen.insert(note.text.to_string()), "{} came twice", note.text);
+                    }
+                }
+            }).expect("damage is no error").is_some() {}
+            if !log.refresh().expect("damage is no error") {
+                break;
+            }
+        }
+        let pending: u64 = log.pending().map(|unread| unread.bytes).sum();
+        prop_assert_eq!(accounted + pending, bytes.len() as u64);
+    }
+}

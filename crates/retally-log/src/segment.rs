@@ -1,0 +1,443 @@
+use crate::entry::{Content as Found, Entry, Logged, Place};
+use crate::event::Event;
+use crate::field::Times;
+use crate::format::FORMAT_VERSION;
+use crate::index::{Index, IndexedContent};
+use crate::line::{Damage, SoundLine, parse_line};
+use crate::log_reader::LogError;
+use crate::position::{Position, SegmentId};
+use crate::segment_file::SegmentFile;
+use crate::segment_reader::{Content, Item, SegmentReader};
+use crate::source::{FileIdentity, FileSource};
+use crate::timestamp::Timestamp;
+use std::io;
+
+/// The lines of one segment in their order, from one file or from several that bear its id.
+pub(crate) struct Segment {
+    id: SegmentId,
+    times: Times,
+    /// The `ts` of the first line.
+    first_time: Option<Timestamp>,
+    /// Sorted by file name, at least one.
+    files: Vec<OpenFile>,
+    order: Order,
+    progress: Progress,
+}
+
+/// How far a segment was yielded.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// The greatest `ts` of the sound lines so far: the effective time.
+    time: Option<Timestamp>,
+    /// How many sound lines were yielded.
+    lines: u64,
+}
+
+/// The order in which the lines are yielded.
+enum Order {
+    /// One file, as it stands; `next_seq` follows the greatest `seq` so far.
+    File { next_seq: u64 },
+    /// The file's `seq` goes back, or there are several files.
+    Indexed(Index),
+}
+
+/// A file of a segment and how far it was read.
+pub(crate) struct OpenFile {
+    pub(crate) file: SegmentFile,
+    pub(crate) identity: FileIdentity,
+    pub(crate) reader: SegmentReader<FileSource>,
+    /// How many bytes stand behind the last LF, as of the last look.
+    pub(crate) pending_bytes: u64,
+    /// Whether the compressed bytes broke off, and that was said.
+    is_broken_off: bool,
+}
+
+/// What became of the wish to yield the next stretch.
+pub(crate) enum Step<R> {
+    Visited(R),
+    /// The next line's effective time lies behind the limit; it was left for later.
+    Parked(Timestamp),
+    /// There is no whole line for now.
+    End,
+    /// The next line's `seq` stands before lines already yielded: an index is needed.
+    Disordered,
+}
+
+/// The place in log order up to which a segment may yield.
+pub(crate) type Limit<'l> = Option<(Timestamp, &'l SegmentId)>;
+
+/// What the first whole line of a file says about it.
+pub(crate) struct Probe {
+    pub(crate) id: SegmentId,
+    pub(crate) times: Times,
+    /// `None` where the first line states no valid time.
+    pub(crate) first_time: Option<Timestamp>,
+}
+
+impl OpenFile {
+    pub(crate) fn open(file: SegmentFile) -> io::Result<Self> {
+        let identity = FileIdentity::of(&std::fs::symlink_metadata(&file.path)?);
+        let source = FileSource::new(file.path.clone(), file.is_compressed);
+        Ok(Self {
+            file,
+            identity,
+            reader: SegmentReader::new(source),
+            pending_bytes: 0,
+            is_broken_off: false,
+        })
+    }
+
+    /// Reads the first whole line, or returns `None` where there is none yet and one may come.
+    pub(crate) fn probe(&mut self) -> Result<Option<Probe>, LogError> {
+        let unknown = Probe {
+            id: SegmentId::new(self.file.stem()),
+            times: Times::Given,
+            first_time: None,
+        };
+        let probed = self.reader.next(|item| match item.content {
+            Content::Sound(line, _) => Some((line.ts, describe(line))),
+            Content::Blank | Content::Damage(_) => None,
+        });
+        let probed = probed.map_err(|error| self.failed(error))?;
+        self.reader.restart();
+        let (first_time, description) = match probed {
+            None if !self.file.is_compressed => return Ok(None),
+            None | Some(None) => return Ok(Some(unknown)),
+            Some(Some(first)) => first,
+        };
+        let Some(Description { format, id, times }) = description else {
+            return Ok(Some(Probe {
+                first_time,
+                ..unknown
+            }));
+        };
+        if format > FORMAT_VERSION {
+            return Err(LogError::Format {
+                path: self.file.path.clone(),
+                got: format,
+            });
+        }
+        Ok(Some(Probe {
+            id: id.unwrap_or(unknown.id),
+            times,
+            first_time,
+        }))
+    }
+
+    /// Takes in that there is no whole line for now, and returns what can never become one:
+    /// where it begins, how long it is, and why.
+    pub(crate) fn end(&mut self) -> Option<(u64, u64, Damage)> {
+        self.pending_bytes = self.reader.pending_bytes();
+        let fault = self.reader.take_fault().filter(|_| !self.is_broken_off)?;
+        self.is_broken_off = true;
+        let length = std::mem::take(&mut self.pending_bytes);
+        Some((self.reader.offset(), length, Damage::Compression(fault)))
+    }
+
+    pub(crate) fn failed(&self, source: io::Error) -> LogError {
+        LogError::Read {
+            path: self.file.path.clone(),
+            offset: self.reader.offset(),
+            source,
+        }
+    }
+}
+
+/// What a `segment.opened` says of its segment.
+struct Description {
+    format: u64,
+    id: Option<SegmentId>,
+    times: Times,
+}
+
+fn describe(line: SoundLine<'_>) -> Option<Description> {
+    let Event::SegmentOpened(opened) = line.content.ok()?.event else {
+        return None;
+    };
+    Some(Description {
+        format: opened.format.unwrap_or(FORMAT_VERSION),
+        id: opened.segment.map(|id| SegmentId::new(&id)),
+        times: opened.times.unwrap_or(Times::Given),
+    })
+}
+
+impl Segment {
+    pub(crate) fn new(probe: Probe, file: OpenFile) -> Self {
+        Self {
+            id: probe.id,
+            times: probe.times,
+            first_time: probe.first_time,
+            files: vec![file],
+            order: Order::File { next_seq: 0 },
+            progress: Progress::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &SegmentId {
+        &self.id
+    }
+
+    pub(crate) fn files(&self) -> &[OpenFile] {
+        &self.files
+    }
+
+    /// Returns a time that the next line's effective time is not before.
+    pub(crate) fn next_time(&self) -> Timestamp {
+        let first = match self.order {
+            Order::File { .. } => self.first_time,
+            Order::Indexed(_) => None,
+        };
+        self.progress.time.or(first).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Returns whether nothing was yielded yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let is_at_start = |file: &OpenFile| file.reader.offset() == 0;
+        matches!(self.order, Order::File { .. }) && self.files.iter().all(is_at_start)
+    }
+
+    /// Adds a file of the same id, before anything was yielded.
+    pub(crate) fn add(&mut self, file: OpenFile) {
+        debug_assert!(
+            self.is_fresh(),
+            "lines of the new file may stand before yielded ones"
+        );
+        self.files.push(file);
+        self.files
+            .sort_by(|left, right| left.file.name.cmp(&right.file.name));
+    }
+
+    /// Returns whether an index is still to be built, the segment's `seq` being known to go back
+    /// or not.
+    pub(crate) fn wants_index(&self, is_disordered: bool) -> bool {
+        (is_disordered || self.files.len() > 1) && matches!(self.order, Order::File { .. })
+    }
+
+    /// Reads all files and sorts their lines; takes memory for each line.
+    pub(crate) fn build_index(&mut self) -> Result<(), LogError> {
+        self.order = Order::Indexed(Index::build(&mut self.files)?);
+        Ok(())
+    }
+
+    /// Takes over the size that a file has now, and returns whether that asks for a reading.
+    ///
+    /// `None` where what was yielded is void.
+    pub(crate) fn refresh(&mut self, file: &SegmentFile) -> io::Result<Option<bool>> {
+        let is_indexed = matches!(self.order, Order::Indexed(_));
+        let mut files = self.files.iter_mut();
+        let known = files.find(|known| known.file.name == file.name);
+        let known = known.expect("a segment knows the files that it was given");
+        let metadata = std::fs::symlink_metadata(&file.path)?;
+        let is_same_size = known.file.bytes == file.bytes;
+        known.file.bytes = file.bytes;
+        if known.identity != FileIdentity::of(&metadata) {
+            return Ok(None);
+        }
+        if file.is_compressed || is_indexed {
+            return Ok(is_same_size.then_some(false));
+        }
+        let offset = known.reader.offset();
+        if file.bytes < offset {
+            return Ok(None);
+        }
+        let has_grown = file.bytes > offset + known.pending_bytes;
+        Ok(Some(has_grown || known.reader.is_in_doubt()))
+    }
+
+    /// Gives file handles and buffers back.
+    pub(crate) fn close(&mut self) {
+        for file in &mut self.files {
+            file.reader.close();
+        }
+    }
+
+    /// Yields the next stretch, if it does not lie behind the limit.
+    pub(crate) fn next<R>(
+        &mut self,
+        limit: Limit<'_>,
+        visit: impl FnOnce(Entry<'_>) -> R,
+    ) -> Result<Step<R>, LogError> {
+        let Self {
+            id,
+            times,
+            files,
+            order,
+            progress,
+            ..
+        } = self;
+        let gate = Gate {
+            id,
+            times: *times,
+            limit,
+        };
+        match order {
+            Order::File { next_seq } => {
+                next_of_file(&gate, &mut files[0], next_seq, progress, visit)
+            }
+            Order::Indexed(index) => next_of_index(&gate, files, index, progress, visit),
+        }
+    }
+}
+
+/// What decides whether a line is yielded now.
+struct Gate<'g> {
+    id: &'g SegmentId,
+    times: Times,
+    limit: Limit<'g>,
+}
+
+impl Gate<'_> {
+    /// Yields a sound line, or says that it lies behind the limit.
+    fn pass<R>(
+        &self,
+        place: Place<'_>,
+        line: SoundLine<'_>,
+        progress: &mut Progress,
+        visit: impl FnOnce(Entry<'_>) -> R,
+    ) -> Step<R> {
+        let time = progress.time.max(line.ts);
+        if let (Some(time), Some(limit)) = (time, self.limit)
+            && (time, self.id) > limit
+        {
+            return Step::Parked(time);
+        }
+        progress.time = time;
+        progress.lines += 1;
+        let content = match line.content {
+            Err(misfit) => Found::Misfit(misfit),
+            Ok(envelope) => match envelope.event {
+                Event::SegmentOpened(opened) => Found::Opened(opened),
+                _ => Found::Event(Logged {
+                    position: Position {
+                        time: time.unwrap_or(envelope.ts),
+                        segment: self.id.clone(),
+                        index: progress.lines - 1,
+                    },
+                    times: self.times,
+                    is_checked: line.is_sealed,
+                    envelope,
+                }),
+            },
+        };
+        Step::Visited(visit(Entry::Stretch(place, content)))
+    }
+}
+
+fn next_of_file<R>(
+    gate: &Gate<'_>,
+    open: &mut OpenFile,
+    next_seq: &mut u64,
+    progress: &mut Progress,
+    visit: impl FnOnce(Entry<'_>) -> R,
+) -> Result<Step<R>, LogError> {
+    let OpenFile { file, reader, .. } = open;
+    let name = &file.name;
+    let mut visit = Some(visit);
+    let mut visit = |entry: Entry<'_>| visit.take().expect("a stretch is visited once")(entry);
+    let mut parked_at = None;
+    let visit_item = |item: Item<'_>| {
+        let Item {
+            offset,
+            length,
+            content,
+        } = item;
+        let mut place = Place {
+            segment: gate.id,
+            file: name,
+            offset,
+            length,
+            seq: None,
+        };
+        let line = match content {
+            Content::Blank => return Step::Visited(visit(Entry::Stretch(place, Found::Blank))),
+            Content::Damage(damage) => {
+                return Step::Visited(visit(Entry::Stretch(place, Found::Damage(damage))));
+            }
+            Content::Sound(line, _) => line,
+        };
+        place.seq = line.seq;
+        if line.seq.is_some_and(|seq| seq < *next_seq) {
+            return Step::Disordered;
+        }
+        let step = gate.pass(place, line, progress, &mut visit);
+        match step {
+            Step::Parked(_) => parked_at = Some(offset),
+            _ => *next_seq = place.seq.map_or(*next_seq, |seq| seq + 1),
+        }
+        step
+    };
+    match reader.next(visit_item) {
+        Ok(Some(step)) => {
+            if let Some(offset) = parked_at {
+                reader.seek(offset);
+            }
+            Ok(step)
+        }
+        Ok(None) => Ok(match open.end() {
+            Some((offset, length, damage)) => {
+                let (segment, file) = (gate.id, &*open.file.name);
+                let place = Place {
+                    segment,
+                    file,
+                    offset,
+                    length,
+                    seq: None,
+                };
+                Step::Visited(visit(Entry::Stretch(place, Found::Damage(damage))))
+            }
+            None => Step::End,
+        }),
+        Err(source) => Err(open.failed(source)),
+    }
+}
+
+fn next_of_index<R>(
+    gate: &Gate<'_>,
+    files: &mut [OpenFile],
+    index: &mut Index,
+    progress: &mut Progress,
+    visit: impl FnOnce(Entry<'_>) -> R,
+) -> Result<Step<R>, LogError> {
+    let Some(indexed) = index.peek() else {
+        return Ok(Step::End);
+    };
+    let open = &mut files[indexed.file];
+    let OpenFile { file, reader, .. } = open;
+    let (offset, length) = (indexed.offset, indexed.length);
+    let mut place = Place {
+        segment: gate.id,
+        file: &file.name,
+        offset,
+        length,
+        seq: None,
+    };
+    let loose = match &indexed.content {
+        IndexedContent::Sound => None,
+        IndexedContent::Blank => Some(Found::Blank),
+        IndexedContent::Duplicate => Some(Found::Duplicate),
+        IndexedContent::Damage(damage) => Some(Found::Damage(damage.clone())),
+    };
+    if let Some(content) = loose {
+        index.advance();
+        return Ok(Step::Visited(visit(Entry::Stretch(place, content))));
+    }
+    let line = reader.line_at(offset);
+    let line = line.map_err(|source| LogError::Read {
+        path: file.path.clone(),
+        offset,
+        source,
+    })?;
+    let step = match line.map(|line| parse_line(line.bytes)) {
+        Some(Ok(line)) => {
+            place.seq = line.seq;
+            gate.pass(place, line, progress, visit)
+        }
+        // The file changed under the index; the next refresh finds out.
+        Some(Err(damage)) => Step::Visited(visit(Entry::Stretch(place, Found::Damage(damage)))),
+        None => Step::Visited(visit(Entry::Stretch(place, Found::Damage(Damage::Torn)))),
+    };
+    if matches!(step, Step::Visited(_)) {
+        index.advance();
+    }
+    Ok(step)
+}

@@ -1,0 +1,130 @@
+use crate::segment_file;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+
+/// Where the bytes of a segment come from; they may grow between two reads.
+pub(crate) trait Source {
+    /// Reads what stands at `offset`; 0 bytes mean that nothing stands there now.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+/// The bytes of a segment file, decompressed where it is compressed.
+///
+/// The file is opened when it is read and can be closed at any time.
+pub(crate) struct FileSource {
+    path: PathBuf,
+    is_compressed: bool,
+    opened: Option<Opened>,
+    fault: Option<String>,
+}
+
+enum Opened {
+    Plain(File),
+    Compressed {
+        decoder: zstd::Decoder<'static, io::BufReader<File>>,
+        offset: u64,
+    },
+}
+
+impl FileSource {
+    pub(crate) fn new(path: PathBuf, is_compressed: bool) -> Self {
+        Self {
+            path,
+            is_compressed,
+            opened: None,
+            fault: None,
+        }
+    }
+
+    /// Gives the file handle back until the next read.
+    pub(crate) fn close(&mut self) {
+        self.opened = None;
+    }
+
+    /// Returns why the compressed bytes end before their end, once.
+    pub(crate) fn take_fault(&mut self) -> Option<String> {
+        self.fault.take()
+    }
+
+    fn open(&mut self) -> io::Result<&mut Opened> {
+        if self.opened.is_none() {
+            let file = segment_file::open(&self.path)?;
+            self.opened = Some(if self.is_compressed {
+                Opened::Compressed {
+                    decoder: zstd::Decoder::new(file)?,
+                    offset: 0,
+                }
+            } else {
+                Opened::Plain(file)
+            });
+        }
+        Ok(self.opened.as_mut().expect("it was opened just now"))
+    }
+}
+
+impl Source for FileSource {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let is_behind = |opened: &Opened| match opened {
+            Opened::Plain(_) => false,
+            Opened::Compressed {
+                offset: reached, ..
+            } => *reached > offset,
+        };
+        if self.opened.as_ref().is_some_and(is_behind) {
+            self.close();
+        }
+        match self.open()? {
+            Opened::Plain(file) => retried(|| file.read_at(buffer, offset)),
+            Opened::Compressed {
+                decoder,
+                offset: reached,
+            } => {
+                let read = skip_to(decoder, reached, offset)
+                    .and_then(|()| retried(|| decoder.read(buffer)));
+                match read {
+                    Ok(length) => {
+                        *reached += length as u64;
+                        Ok(length)
+                    }
+                    Err(error) => {
+                        self.fault = Some(error.to_string());
+                        Ok(0)
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn skip_to(decoder: &mut impl Read, reached: &mut u64, offset: u64) -> io::Result<()> {
+    let skipped = io::copy(&mut decoder.take(offset - *reached), &mut io::sink())?;
+    *reached += skipped;
+    Ok(())
+}
+
+fn retried(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// What tells one file from another that took its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What a writer does when calls fail: the Nth, for every N, once and for ever.
+
+use super::*;
+
+const ENOSPC: i32 = Errno::NOSPC.raw_os_error();
+const EIO: i32 = Errno::IO.raw_os_error();
+
+impl TestRun {
+    fn faulty(&self, storage: &FaultyStorage, durability: Durability) -> Writer {
+        let options = WriterOptions {
+            durability,
+            ..self.options()
+        };
+        Writer::with_storage(self.run.clone(), options, Arc::new(storage.clone()))
+    }
+
+    /// Returns how often each note stands in the log, and checks that no number stands twice.
+    fn notes(&self) -> BTreeMap<String, usize> {
+        let mut notes = BTreeMap::new();
+        for path in self.segments() {
+            let mut seqs = BTreeSet::new();
+            for line in lines(&path) {
+                if let Some((seq, text)) = line.split_once(' ') {
+                    assert!(seqs.insert(seq.to_owned()), "{seq} twice in {path:?}");
+                    *notes.entry(text.to_owned()).or_insert(0) += 1;
+                }
+            }
+        }
+        notes.remove("segment.opened");
+        notes.remove("run.finished");
+        notes
+    }
+
+    /// Checks that what was acknowledged is in the log once, and nothing that was not appended.
+    fn check_notes(&self, acknowledged: &[String], others: &[String], context: &str) {
+        let notes = self.notes();
+        for text in acknowledged {
+            assert_eq!(notes.get(text), Some(&1), "{text}, {context}: {notes:?}");
+        }
+        for (text, count) in &notes {
+            let is_known = acknowledged.contains(text) || others.contains(text);
+            assert!(is_known && *count == 1, "{text}, {context}: {notes:?}");
+        }
+    }
+}
+
+/// Appends some events through a storage, in all ways, and returns which were acknowledged and
+/// which were not.
+fn append_some(writer: &Writer) -> (Vec<String>, Vec<String>) {
+    let (mut acknowledged, mut others) = (Vec::new(), Vec::new());
+    let mut note_result = |texts: &[&str], result: Result<(), AppendError>| {
+        let list = match result {
+            Ok(()) => &mut acknowledged,
+            Err(_) => &mut others,
+        };
+        list.extend(texts.iter().map(|text| (*text).to_owned()));
+    };
+    for text in ["a", "b"] {
+        note_result(&[text], writer.append(note(text)).map(drop));
+    }
+    let batch = [note("c"), note("d")];
+    note_result(&["c", "d"], writer.append_batch(&batch).map(drop));
+    let _ = writer.finish(RunStatus::Completed);
+    note_result(&["e"], writer.append(note("e")).map(drop));
+    (acknowledged, others)
+}
+
+/// Appends while one call or all from one on fail, then again when none does.
+fn check_fault(fails: impl Fn(usize) -> bool + Send + Sync + 'static, errno: i32, context: &str) {
+    for durability in [Durability::Process, Durability::Power] {
+        let test = TestRun::new();
+        test.append_once("before");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let fails = &fails;
+        let storage = {
+            let failing: BTreeSet<usize> = (0..200).filter(|number| fails(*number)).collect();
+            FaultyStorage::new(move |_, number| {
+                let is_failing = failing.contains(&number) && !over.load(Ordering::SeqCst);
+                match is_failing {
+                    true => Verdict::Fail(errno),
+                    false => Verdict::Pass,
+                }
+            })
+        };
+        let writer = test.faulty(&storage, durability);
+        let (mut acknowledged, others) = append_some(&writer);
+        assert!(storage.calls() < 200);
+        is_over.store(true, Ordering::SeqCst);
+        if let Err(error) = writer.append(note("after")) {
+            assert!(
+                matches!(error, AppendError::SyncFailed { .. }),
+                "{context}: {error}"
+            );
+            writer.reopen();
+            writer.append(note("after")).expect("appended");
+        }
+        drop(writer);
+        test.append_once("last");
+        acknowledged.extend(["before", "after", "last"].map(str::to_owned));
+        test.check_notes(&acknowledged, &others, context);
+    }
+}
+
+#[test]
+fn any_call_may_fail_and_the_log_stays_whole() {
+    for errno in [ENOSPC, EIO, Errno::INTR.raw_os_error()] {
+        for n in 0..60 {
+            check_fault(
+                move |number| number == n,
+                errno,
+                &format!("call {n}: {errno}"),
+            );
+        }
+    }
+    for errno in [ENOSPC, EIO] {
+        for n in 0..60 {
+            check_fault(
+                move |number| number >= n,
+                errno,
+                &format!("from call {n}: {errno}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_short_write_is_carried_on_wherever_it_ends() {
+    let test = TestRun::new();
+    let length = Arc::new(AtomicUsize::new(0));
+    let left = Arc::clone(&length);
+    let storage = FaultyStorage::new(move |call, _| match call {
+        Call::Write => Verdict::Short(left.swap(usize::MAX, Ordering::SeqCst)),
+        _ => Verdict::Pass,
+    });
+    let writer = test.faulty(&storage, Durability::Process);
+    let mut acknowledged = Vec::new();
+    for bytes in 1..500 {
+        length.store(bytes, Ordering::SeqCst);
+        let text = format!("note {bytes}");
+        writer.append(note(&text)).expect("appended");
+        acknowledged.push(text);
+    }
+    test.check_notes(&acknowledged, &[], "short writes");
+}
+
+/// Lets a write take some bytes and the next none, and returns what the writer says of it.
+fn tear(test: &TestRun, writes_before: usize, bytes: usize) -> (Writer, AppendError) {
+    let writes = AtomicUsize::new(0);
+    let storage = FaultyStorage::new(move |call, _| {
+        if call != Call::Write {
+            return Verdict::Pass;
+        }
+        let number = writes.fetch_add(1, Ordering::SeqCst);
+        match number.checked_sub(writes_before) {
+            Some(0) => Verdict::Short(bytes),
+            Some(1) => Verdict::Fail(ENOSPC),
+            _ => Verdict::Pass,
+        }
+    });
+    let writer = test.faulty(&storage, Durability::Process);
+    for _ in 0..writes_before {
+        writer.append(note("before")).expect("appended");
+    }
+    let error = writer
+        .append_batch(&[note("a"), note("b")])
+        .expect_err("the disk is full");
+    (writer, error)
+}
+
+#[test]
+fn a_full_disk_tears_a_line_and_the_next_append_is_intact() {
+    // Each line is of this length, its LF included.
+    let line = {
+        let test = TestRun::new();
+        let path = test.path(&test.append_once("a").segment);
+        let content = std::fs::read(path).expect("readable");
+        content
+            .split_inclusive(|byte| *byte == b'\n')
+            .nth(1)
+            .expect("a line")
+            .len()
+    };
+    for bytes in 1..2 * line {
+        let test = TestRun::new();
+        let (writer, error) = tear(&test, 1, bytes);
+        let AppendError::Write {
+            whole_events,
+            is_torn,
+            ..
+        } = error
+        else {
+            panic!("want a failed write: {error}");
+        };
+        let expected = ((bytes / line) as u64, !bytes.is_multiple_of(line));
+        assert_eq!((whole_events, is_torn), expected, "{bytes} bytes");
+        let after = writer.append(note("after")).expect("appended");
+        assert_eq!(
+            after.seq,
+            2 + whole_events + u64::from(is_torn),
+            "{bytes} bytes"
+        );
+        let mut expected = vec!["0 segment.opened", "1 before"];
+        expected.extend(["2 a", "3 b"].iter().take(bytes.div_ceil(line)));
+        if !(bytes + 1).is_multiple_of(line) && is_torn {
+            expected.pop();
+            expected.push("damage");
+        }
+        let after = format!("{} after", after.seq);
+        expected.push(&after);
+        let segments = test.segments();
+        assert_eq!(segments.len(), 1);
+        assert_eq!(lines(&segments[0]), expected, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn a_torn_header_costs_only_its_segment() {
+    for bytes in [1, 100, 300] {
+        let test = TestRun::new();
+        let (writer, error) = tear(&test, 0, bytes);
+        assert!(
+            matches!(
+                error,
+                AppendError::Write {
+                    whole_events: 0,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert_eq!(writer.append(note("after")).expect("appended").seq, 1);
+        assert_eq!(test.segments().len(), 2);
+        test.check_notes(&["after".to_owned()], &[], "torn header");
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_is_not_littered_with_empty_segments() {
+    let test = TestRun::new();
+    let storage = FaultyStorage::new(|call, _| match call {
+        Call::Write => Verdict::Fail(ENOSPC),
+        _ => Verdict::Pass,
+    });
+    let writer = test.faulty(&storage, Durability::Process);
+    for _ in 0..10 {
+        writer.append(note("a")).expect_err("the disk is full");
+    }
+    assert_eq!(test.segments().len(), 1);
+}
+
+#[test]
+fn after_a_failed_sync_the_writer_refuses_until_it_is_reopened() {
+    let test = TestRun::new();
+    let is_failing = Arc::new(AtomicBool::new(true));
+    let failing = Arc::clone(&is_failing);
+    let storage = FaultyStorage::new(move |call, _| match call {
+        Call::Sync if failing.load(Ordering::SeqCst) => Verdict::Fail(EIO),
+        _ => Verdict::Pass,
+    });
+    let writer = test.faulty(&storage, Durability::Process);
+    let first = writer.append(note("a")).expect("appended");
+    let is_refusal = |error: AppendError| matches!(error, AppendError::SyncFailed { .. });
+    assert!(is_refusal(writer.sync().expect_err("the disk fails")));
+    is_failing.store(false, Ordering::SeqCst);
+    assert!(is_refusal(writer.sync().expect_err("refused")));
+    assert!(is_refusal(writer.append(note("b")).expect_err("refused")));
+    writer.reopen();
+    let second = writer.append(note("b")).expect("appended");
+    assert_ne!(first.segment, second.segment);
+    writer.sync().expect("synced");
+    let expected = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    assert_eq!(test.notes(), expected);
+}

@@ -1,0 +1,51 @@
+# Everything that CI runs. `just` alone lists the recipes.
+
+_list:
+    @just --list --unsorted
+
+# What must pass before a commit; CI runs the same recipes
+check: fmt-check clippy test doc deny typos
+
+# check and the quickstart
+all: check quickstart
+
+# Run all tests
+test:
+    cargo test --workspace
+
+# Run only the tests of the dependency direction and the source rules
+architecture:
+    cargo test --test command architecture
+
+# Rewrite the fixtures' expected files; look at the difference before you commit it
+bless:
+    RETALLY_BLESS=1 cargo test --workspace
+    git status --short fixtures
+
+# Format the sources
+fmt:
+    cargo fmt --all
+
+# Fail if a source is not formatted
+fmt-check:
+    cargo fmt --all --check
+
+# Lint all targets, warnings are errors
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Build the documentation, warnings are errors
+doc:
+    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
+
+# Check licences, sources and versions of the dependencies
+deny:
+    cargo deny --workspace --locked check --hide-inclusion-graph bans licenses sources
+
+# Check the spelling
+typos:
+    typos
+
+# The README's first command
+quickstart:
+    sh examples/quickstart.sh
