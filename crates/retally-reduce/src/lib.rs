@@ -1,1 +1,54 @@
-//! x
+//! Folds the events of a run into metrics, and writes them as report files that can be deleted
+//! and rebuilt to the same bytes.
+//!
+//! [`RunState`] takes events one by one and says at any time what they amount to: a
+//! [`RunMetadata`], a [`RunReport`], and an [`IssueReport`] for each issue. `docs/metrics.md`
+//! explains each number.
+//!
+//! What this crate promises: the reports of a log are the same bytes on every machine, for any
+//! number of threads and any chunking of the input. What its fold never does: read a clock, the
+//! environment or randomness, calculate with a float, iterate in hash order, or fail.
+#![forbid(unsafe_code)]
+
+mod agents;
+mod anomaly;
+mod code;
+mod cycles;
+mod detail_list;
+mod issue_report;
+mod issue_state;
+mod lifetime;
+mod model_pattern;
+mod moment;
+mod open_list;
+mod pipeline_status;
+mod pipelines;
+mod price_book;
+mod price_file;
+mod quantity;
+mod report_json;
+mod run_metadata;
+mod run_report;
+mod run_start;
+mod run_state;
+mod totals;
+mod usage;
+mod used_keys;
+
+pub use agents::AgentMetrics;
+pub use anomaly::{Anomaly, AnomalyKind};
+pub use code::CodeMetrics;
+pub use cycles::CycleDetail;
+pub use detail_list::DETAILS_MAX;
+pub use issue_report::{IssueOutcome, IssueReport};
+pub use issue_state::{ErrorDetail, NoteDetail};
+pub use pipelines::PipelineDetail;
+pub use price_book::{PRICES_FILE, PriceBook};
+pub use price_file::PriceBookError;
+pub use quantity::{Percent, Seconds, Usd};
+pub use report_json::to_json_bytes;
+pub use run_metadata::RunMetadata;
+pub use run_report::{IssuesByStatus, RunOutcome, RunReport};
+pub use run_start::LlmConfiguration;
+pub use run_state::{REDUCER_VERSION, RunState};
+pub use usage::ToolMetrics;

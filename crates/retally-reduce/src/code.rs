@@ -1,0 +1,74 @@
+//! What was changed in the code.
+
+use crate::quantity::Percent;
+use retally_log::{CodeChanged, Decimal, Position};
+use serde::Serialize;
+
+/// The sums of `code.changed` over one issue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CodeMetrics {
+    /// Files that are new.
+    pub files_created: u128,
+    /// Files that were changed.
+    pub files_modified: u128,
+    /// Files that are gone.
+    pub files_deleted: u128,
+    /// Lines that are new.
+    pub lines_added: u128,
+    /// Lines that are gone.
+    pub lines_deleted: u128,
+    /// Commits that were made.
+    pub commits: u128,
+    /// The last share of the code covered by tests that was stated, in log order.
+    pub test_coverage_percent: Option<Percent>,
+}
+
+/// The changes of one issue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Code {
+    sums: CodeMetrics,
+    /// The last stated coverage, with the place of the event that stated it.
+    coverage: Option<(Position, Decimal)>,
+}
+
+impl Code {
+    /// Takes in a change, in whatever order they arrive.
+    pub(crate) fn change(&mut self, position: &Position, event: &CodeChanged<'_>) {
+        let add = |sum: &mut u128, amount: Option<u64>| {
+            *sum = sum.saturating_add(amount.unwrap_or(0).into());
+        };
+        add(&mut self.sums.files_created, event.files_created);
+        add(&mut self.sums.files_modified, event.files_modified);
+        add(&mut self.sums.files_deleted, event.files_deleted);
+        add(&mut self.sums.lines_added, event.lines_added);
+        add(&mut self.sums.lines_deleted, event.lines_deleted);
+        add(&mut self.sums.commits, event.commits);
+        let Some(stated) = event.test_coverage_percent else {
+            return;
+        };
+        let is_later = |(last, _): &(Position, Decimal)| position > last;
+        if self.coverage.as_ref().is_none_or(is_later) {
+            self.coverage = Some((position.clone(), stated));
+        }
+    }
+
+    /// Returns the sums.
+    pub(crate) fn metrics(&self) -> CodeMetrics {
+        let whole = u128::from(Decimal::NANOS_PER_UNIT) * 100;
+        let percent = |stated: Decimal| Percent::new(stated.as_nanos().into(), whole);
+        let stated = self.coverage.as_ref().map(|(_, stated)| *stated);
+        CodeMetrics {
+            test_coverage_percent: stated.and_then(percent),
+            ..self.sums.clone()
+        }
+    }
+
+    /// Returns how much was created, modified, added and deleted, as complexity counts it.
+    pub(crate) fn volume(&self) -> u128 {
+        self.sums
+            .files_created
+            .saturating_add(self.sums.files_modified)
+            .saturating_add(self.sums.lines_added)
+            .saturating_add(self.sums.lines_deleted)
+    }
+}

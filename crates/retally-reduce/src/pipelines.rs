@@ -1,0 +1,242 @@
+//! The pipeline attempts of one issue.
+
+use crate::detail_list::DETAILS_MAX;
+use crate::moment::Moment;
+use crate::pipeline_status::{Finality, normalize};
+use crate::quantity::Seconds;
+use crate::report_json::optional_time;
+use retally_log::{PipelineRecorded, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One pipeline attempt in a report. What no event stated is `None`; of what several stated, the
+/// last stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PipelineDetail {
+    /// The pipeline's id at its CI service.
+    pub pipeline_id: String,
+    /// The last status that counted, in its usual spelling.
+    pub status: String,
+    /// The commit that it ran on.
+    pub commit_sha: Option<String>,
+    /// The workflow's name.
+    pub name: Option<String>,
+    /// The branch or tag that it ran on.
+    #[serde(rename = "ref")]
+    pub git_ref: Option<String>,
+    /// The number of the attempt, from 1, as the CI service counts.
+    pub attempt: u64,
+    /// When it was recorded in the status that is shown.
+    #[serde(serialize_with = "optional_time")]
+    pub recorded_at: Option<Timestamp>,
+    /// Who or what triggered it.
+    pub triggered_by: Option<String>,
+    /// The names of the jobs that failed.
+    pub failed_jobs: Option<Vec<String>>,
+    /// What kind of error it failed with.
+    pub error_type: Option<String>,
+    /// How long it waited for a runner.
+    pub queue_seconds: Option<Seconds>,
+    /// How long it ran.
+    pub duration_seconds: Option<Seconds>,
+    /// Where a person can look at it.
+    pub url: Option<String>,
+}
+
+/// The pipeline attempts of one issue, numbered from 0 in log order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pipelines {
+    /// The attempts whose number is below [`DETAILS_MAX`].
+    details: Vec<PipelineDetail>,
+    /// The newest attempt of each identity.
+    newest: BTreeMap<Identity, Attempt>,
+    /// By name, the first attempt that succeeded or failed, and whether it succeeded.
+    decisive: BTreeMap<Option<String>, (u64, bool)>,
+    count: u64,
+    succeeded: u64,
+    failed: u64,
+    first_pass: u64,
+}
+
+/// What tells attempts apart, but for retries under the same identity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
+    pipeline_id: String,
+    name: Option<String>,
+    attempt: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attempt {
+    number: u64,
+    /// In its usual spelling.
+    status: String,
+    /// The `ts` of the event that gave it that status.
+    since: Timestamp,
+}
+
+/// What an event does to the newest attempt of its identity.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// It begins another attempt.
+    Begins,
+    /// It gives the attempt a status.
+    Replaces,
+    /// The status says nothing new; the other fields still stand.
+    Repeats,
+}
+
+impl Pipelines {
+    /// Takes in a status that was seen at `ts`; `moment` is `ts` where that is a time.
+    pub(crate) fn record(&mut self, ts: Timestamp, moment: Moment, event: &PipelineRecorded<'_>) {
+        let identity = Identity {
+            pipeline_id: event.pipeline_id.as_str().to_owned(),
+            name: event.name.clone().map(String::from),
+            attempt: event.attempt.unwrap_or(1),
+        };
+        let status = normalize(&event.status);
+        let newest = self.newest.get(&identity);
+        let effect = newest.map_or(Effect::Begins, |attempt| attempt.effect_of(status, ts));
+        let number = match newest {
+            Some(attempt) if effect != Effect::Begins => attempt.number,
+            _ => self.begin(&identity),
+        };
+        let detail = usize::try_from(number)
+            .ok()
+            .and_then(|at| self.details.get_mut(at));
+        if let Some(detail) = detail {
+            detail.update(event);
+            if effect != Effect::Repeats {
+                status.clone_into(&mut detail.status);
+                detail.recorded_at = moment;
+            }
+        }
+        if effect != Effect::Repeats {
+            self.tally(number, &identity.name, Finality::of(status));
+            let (status, since) = (status.to_owned(), ts);
+            let attempt = Attempt {
+                number,
+                status,
+                since,
+            };
+            self.newest.insert(identity, attempt);
+        }
+    }
+
+    fn begin(&mut self, identity: &Identity) -> u64 {
+        let number = self.count;
+        self.count += 1;
+        if self.details.len() < DETAILS_MAX {
+            self.details.push(PipelineDetail::new(identity));
+        }
+        number
+    }
+
+    /// Counts the status of an attempt that was not final before.
+    fn tally(&mut self, number: u64, name: &Option<String>, finality: Finality) {
+        if !finality.is_decisive() {
+            return;
+        }
+        let is_success = finality == Finality::Succeeded;
+        if is_success {
+            self.succeeded += 1;
+        } else {
+            self.failed += 1;
+        }
+        let first = self.decisive.get(name).copied();
+        if first.is_some_and(|(first, _)| first < number) {
+            return;
+        }
+        self.decisive.insert(name.clone(), (number, is_success));
+        self.first_pass += u64::from(is_success);
+        self.first_pass -= u64::from(first.is_some_and(|(_, was_success)| was_success));
+    }
+
+    /// Returns how many attempts there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns how many attempts ended in success.
+    pub(crate) fn succeeded(&self) -> u64 {
+        self.succeeded
+    }
+
+    /// Returns how many attempts failed or timed out.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// Returns how many names passed with their first decisive attempt.
+    pub(crate) fn first_pass(&self) -> u64 {
+        self.first_pass
+    }
+
+    /// Returns how many names have a decisive attempt.
+    pub(crate) fn first_pass_base(&self) -> u64 {
+        self.decisive.len() as u64
+    }
+
+    /// Returns the first attempts in log order.
+    pub(crate) fn details(&self) -> &[PipelineDetail] {
+        &self.details
+    }
+}
+
+impl Attempt {
+    fn effect_of(&self, status: &str, ts: Timestamp) -> Effect {
+        if !Finality::of(&self.status).is_final() {
+            return Effect::Replaces;
+        }
+        let begins = if Finality::of(status).is_final() {
+            status != self.status
+        } else {
+            ts > self.since
+        };
+        if begins {
+            Effect::Begins
+        } else {
+            Effect::Repeats
+        }
+    }
+}
+
+impl PipelineDetail {
+    fn new(identity: &Identity) -> Self {
+        Self {
+            pipeline_id: identity.pipeline_id.clone(),
+            status: String::new(),
+            commit_sha: None,
+            name: identity.name.clone(),
+            git_ref: None,
+            attempt: identity.attempt,
+            recorded_at: None,
+            triggered_by: None,
+            failed_jobs: None,
+            error_type: None,
+            queue_seconds: None,
+            duration_seconds: None,
+            url: None,
+        }
+    }
+
+    /// Takes over what the event states.
+    fn update(&mut self, event: &PipelineRecorded<'_>) {
+        let replace = |slot: &mut Option<String>, stated: Option<&str>| {
+            if let Some(text) = stated {
+                *slot = Some(text.to_owned());
+            }
+        };
+        replace(&mut self.commit_sha, event.commit_sha.as_deref());
+        replace(&mut self.git_ref, event.git_ref.as_deref());
+        replace(&mut self.triggered_by, event.triggered_by.as_deref());
+        replace(&mut self.error_type, event.error_type.as_deref());
+        replace(&mut self.url, event.url.as_deref());
+        if let Some(jobs) = &event.failed_jobs {
+            self.failed_jobs = Some(jobs.iter().map(|job| job.to_string()).collect());
+        }
+        let seconds = |millis: Option<u64>| millis.map(|ms| Seconds::from_millis(ms.into()));
+        self.queue_seconds = seconds(event.queue_ms).or(self.queue_seconds);
+        self.duration_seconds = seconds(event.duration_ms).or(self.duration_seconds);
+    }
+}

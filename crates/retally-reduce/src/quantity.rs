@@ -1,0 +1,209 @@
+//! The quantities that reports print, and the one place where numbers are rounded.
+//!
+//! Each is kept as an exact integer or a ratio of integers, and rounded half to even when it is
+//! printed: the shortest decimal, with at least one digit behind the point. No float is involved.
+
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// A length of time, printed in seconds with at most three decimals: `1847.3`, `0.0`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seconds {
+    micros: u128,
+}
+
+impl Seconds {
+    /// Takes a number of microseconds.
+    pub fn from_micros(micros: u128) -> Self {
+        Self { micros }
+    }
+
+    /// Takes a number of milliseconds.
+    pub fn from_millis(millis: u128) -> Self {
+        Self {
+            micros: millis.saturating_mul(1000),
+        }
+    }
+
+    /// Returns the number of microseconds.
+    pub fn as_micros(self) -> u128 {
+        self.micros
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&decimal(round_half_even(self.micros, 1000), 3))
+    }
+}
+
+/// A share of a whole, printed in percent with at most two decimals: `66.67`, `100.0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Percent {
+    numerator: u128,
+    /// Never 0.
+    denominator: u128,
+}
+
+impl Percent {
+    /// Takes the share `numerator` of `denominator`, or returns `None` where the whole is 0:
+    /// nothing was counted.
+    pub fn new(numerator: u128, denominator: u128) -> Option<Self> {
+        (denominator != 0).then_some(Self {
+            numerator,
+            denominator,
+        })
+    }
+
+    /// Returns the part of the whole.
+    pub fn numerator(self) -> u128 {
+        self.numerator
+    }
+
+    /// Returns the whole, which is not 0.
+    pub fn denominator(self) -> u128 {
+        self.denominator
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths =
+            round_half_even(self.numerator.saturating_mul(100 * 100), self.denominator);
+        f.pad(&decimal(hundredths, 2))
+    }
+}
+
+/// An amount of money, printed in USD with at most six decimals: `0.0125`, `3.0`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Usd {
+    nanos: u128,
+}
+
+impl Usd {
+    /// Takes a number of nano-dollars (10⁻⁹ USD).
+    pub fn from_nanos(nanos: u128) -> Self {
+        Self { nanos }
+    }
+
+    /// Returns the number of nano-dollars.
+    pub fn as_nanos(self) -> u128 {
+        self.nanos
+    }
+}
+
+impl fmt::Display for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&decimal(round_half_even(self.nanos, 1000), 6))
+    }
+}
+
+macro_rules! serialize_as_printed {
+    ($($Quantity:ident),*) => {
+        $(
+            /// Writes the decimal as it is printed, which needs `serde_json` as the serializer.
+            impl Serialize for $Quantity {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    RawValue::from_string(self.to_string())
+                        .map_err(S::Error::custom)?
+                        .serialize(serializer)
+                }
+            }
+        )*
+    };
+}
+
+serialize_as_printed!(Seconds, Percent, Usd);
+
+/// Divides and rounds to the nearest integer, a half to the even one. `denominator` is not 0.
+pub(crate) fn round_half_even(numerator: u128, denominator: u128) -> u128 {
+    let (quotient, remainder) = (numerator / denominator, numerator % denominator);
+    // Compares twice the remainder with the denominator, without doubling what may be large.
+    let rest = denominator - remainder;
+    let rounds_up = remainder > rest || (remainder == rest && quotient % 2 == 1);
+    quotient + u128::from(rounds_up)
+}
+
+/// Prints `scaled` / 10^`places` with as few decimals as it needs, but at least one.
+fn decimal(scaled: u128, places: usize) -> String {
+    let digits = format!("{scaled:0>width$}", width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    let kept = fraction.trim_end_matches('0');
+    format!("{whole}.{}", if kept.is_empty() { "0" } else { kept })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_have_three_decimals_rounded_half_to_even() {
+        for (micros, expected) in [
+            (0, "0.0"),
+            (1_847_300_000, "1847.3"),
+            (1_000_000, "1.0"),
+            (499, "0.0"),
+            (500, "0.0"),
+            (501, "0.001"),
+            (1_500, "0.002"),
+            (2_500, "0.002"),
+            (2_501, "0.003"),
+            (12_345_678, "12.346"),
+            (999_999_500, "1000.0"),
+        ] {
+            assert_eq!(
+                Seconds::from_micros(micros).to_string(),
+                expected,
+                "{micros}"
+            );
+        }
+    }
+
+    #[test]
+    fn percent_has_two_decimals_rounded_half_to_even() {
+        for (numerator, denominator, expected) in [
+            (2, 3, "66.67"),
+            (1, 3, "33.33"),
+            (1, 1, "100.0"),
+            (0, 7, "0.0"),
+            (1, 8, "12.5"),
+            (1, 20_000, "0.0"),
+            (3, 20_000, "0.02"),
+            (5, 20_000, "0.02"),
+            (7, 20_000, "0.04"),
+        ] {
+            let percent = Percent::new(numerator, denominator).expect("a whole");
+            assert_eq!(percent.to_string(), expected, "{numerator}/{denominator}");
+        }
+        assert_eq!(Percent::new(0, 0), None);
+    }
+
+    #[test]
+    fn usd_has_six_decimals_rounded_half_to_even() {
+        for (nanos, expected) in [
+            (0, "0.0"),
+            (12_500_000, "0.0125"),
+            (3_000_000_000, "3.0"),
+            (500, "0.0"),
+            (1_500, "0.000002"),
+            (2_500, "0.000002"),
+            (u128::from(u64::MAX), "18446744073.709552"),
+        ] {
+            assert_eq!(Usd::from_nanos(nanos).to_string(), expected, "{nanos}");
+        }
+    }
+
+    #[test]
+    fn the_largest_numbers_are_rounded_too() {
+        assert_eq!(round_half_even(u128::MAX, 1), u128::MAX);
+        assert_eq!(round_half_even(u128::MAX, u128::MAX), 1);
+        assert_eq!(round_half_even(u128::MAX / 2, u128::MAX), 0);
+    }
+
+    #[test]
+    fn a_quantity_is_a_json_number() {
+        let printed = serde_json::to_string(&(Seconds::from_millis(1500), Percent::new(1, 2)));
+        assert_eq!(printed.expect("numbers"), "[1.5,50.0]");
+    }
+}
