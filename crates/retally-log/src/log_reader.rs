@@ -135,6 +135,11 @@ impl LogReader {
         &self.events_dir
     }
 
+    /// Returns the ids of the segments that were found so far, sorted.
+    pub fn segment_ids(&self) -> impl Iterator<Item = &SegmentId> {
+        self.by_id.keys()
+    }
+
     /// Hands the next entry to `visit`, or returns `None` when there is nothing more for now.
     ///
     /// # Errors

@@ -12,9 +12,11 @@
 
 mod agents;
 mod anomaly;
+mod as_of;
 mod code;
 mod cycles;
 mod detail_list;
+mod fold;
 mod issue_report;
 mod issue_state;
 mod lifetime;
@@ -37,9 +39,11 @@ mod used_keys;
 
 pub use agents::AgentMetrics;
 pub use anomaly::{Anomaly, AnomalyKind};
+pub use as_of::{AsOf, AsOfError};
 pub use code::CodeMetrics;
 pub use cycles::CycleDetail;
 pub use detail_list::DETAILS_MAX;
+pub use fold::{FoldError, RunFold};
 pub use issue_report::{IssueOutcome, IssueReport};
 pub use issue_state::{ErrorDetail, NoteDetail};
 pub use pipelines::PipelineDetail;

@@ -1,1 +1,46 @@
-fn main() {}
+//! The `retally` command: records, folds and reports what LLM agents do on issues.
+//!
+//! `cli.rs` says what can be asked for, `command/` has a file for each command, and `exit.rs` the
+//! exit codes. Errors are printed here, once.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod command;
+mod exit;
+mod facts;
+mod setting;
+mod sheet;
+mod terminal;
+
+use crate::cli::Cli;
+use crate::exit::{Exit, WrongUsage};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.global.color.write_global();
+    match command::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) if is_broken_pipe(&error) => Exit::Done.into(),
+        Err(error) => {
+            setting::complain(&format!("{error:#}"));
+            let is_usage = error.downcast_ref::<WrongUsage>().is_some();
+            if is_usage {
+                Exit::WrongUsage
+            } else {
+                Exit::Failed
+            }
+            .into()
+        }
+    }
+}
+
+/// Whether the reader of our output has seen enough, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,195 @@
+//! What can be asked of the command line.
+
+use crate::exit::EXIT_CODES_HELP;
+use crate::sheet::Format;
+use clap::builder::styling::AnsiColor;
+use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use retally_log::RunStatus;
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Records what LLM agents do on issues, and counts it again from the raw record
+#[derive(Debug, Parser)]
+#[command(name = "retally", version, styles = STYLES, after_help = EXIT_CODES_HELP)]
+#[command(propagate_version = true, infer_subcommands = false)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// The folder that holds all runs
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "RETALLY_ROOT",
+        default_value = "logs/runs"
+    )]
+    #[arg(hide_env_values = true)]
+    pub(crate) root: PathBuf,
+    /// How data are printed
+    #[arg(long, global = true, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// When colour is used
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) color: ColorChoice,
+    /// Print only data and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal that shows it
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ColorChoice {
+    /// Makes the choice hold for everything that is printed from now on.
+    pub(crate) fn write_global(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a run and print its id
+    Start(Start),
+    /// Append an event, or JSON lines from stdin
+    Append(Append),
+    /// End a run
+    Finish(Finish),
+    /// List the runs
+    Runs,
+    /// Print a report
+    Report(Report),
+    /// Turn other tools' logs into runs
+    Import(Import),
+}
+
+/// A run: an id, the unique beginning of one, or `latest`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArg {
+    /// A run's id, the unique beginning of one, or `latest`
+    #[arg(
+        value_name = "RUN",
+        env = "RETALLY_RUN",
+        default_value = "latest",
+        hide_env_values = true
+    )]
+    pub(crate) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// The project that is worked on
+    #[arg(long, value_name = "P")]
+    pub(crate) project: String,
+    /// Who serves the language model
+    #[arg(long, value_name = "X")]
+    pub(crate) provider: Option<String>,
+    /// The language model
+    #[arg(long, value_name = "M")]
+    pub(crate) model: Option<String>,
+    /// The sampling temperature, kept as it is written
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub(crate) temperature: Option<String>,
+    /// What the run is started to do
+    #[arg(long, value_name = "S")]
+    pub(crate) mode: Option<String>,
+    /// The one issue that the run is started for
+    #[arg(long, value_name = "N")]
+    pub(crate) specific_issue: Option<String>,
+    /// A name and value to group runs by
+    #[arg(long = "tag", value_name = "K=V")]
+    pub(crate) tags: Vec<String>,
+    /// Anything else that configures the run; `K:=JSON` for values that are no strings
+    #[arg(long = "config", value_name = "K=V")]
+    pub(crate) config: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  retally append latest agent.started issue=123 agent=coding
+  retally append latest pipeline.recorded issue=123 pipeline_id=4259 status=failed 'failed_jobs:=[\"test\"]'
+  jq -c '{type: \"note.added\", text: .message}' log.json | retally append latest
+
+The run may be left out where RETALLY_RUN is set.")]
+pub(crate) struct Append {
+    /// The run, then an event's type and fields; without a type, JSON lines are read from stdin.
+    /// KEY=VALUE is typed by the event's schema, KEY:=JSON takes any JSON
+    #[arg(value_name = "[RUN] [TYPE KEY=VALUE...]", allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+    /// Return only when the event survives a power cut
+    #[arg(long)]
+    pub(crate) sync: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Finish {
+    #[command(flatten)]
+    pub(crate) run: RunArg,
+    /// How the run ended
+    #[arg(long, value_name = "S", default_value = "completed", value_parser = parse_run_status)]
+    pub(crate) status: RunStatus,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) run: RunArg,
+    /// The report of this issue
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) issue: Option<String>,
+    /// What was known at this time, or up to this line of a segment
+    #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
+    pub(crate) as_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// What the files are
+    #[arg(value_name = "FORMAT", value_parser = import_format_parser())]
+    pub(crate) import_format: &'static retally_import::Format,
+    /// The files; `-` is stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The run to import into, where the format does not say
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+}
+
+fn import_format_parser() -> impl TypedValueParser<Value = &'static retally_import::Format> {
+    let formats = retally_import::Format::ALL.iter();
+    let names = formats.map(|format| PossibleValue::new(format.name).help(format.summary));
+    PossibleValuesParser::new(names).try_map(|name| {
+        retally_import::Format::find(&name).ok_or("the formats were listed just now")
+    })
+}
+
+fn parse_run_status(word: &str) -> Result<RunStatus, String> {
+    RunStatus::from_word(word).ok_or_else(|| format!("want one of {}", RunStatus::WORDS.join(", ")))
+}

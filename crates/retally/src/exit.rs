@@ -1,0 +1,50 @@
+use std::fmt;
+use std::process::ExitCode;
+
+/// How the command ends, as its help and the README say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what it was asked to do.
+    Done,
+    /// It did, and found what it was asked to look for.
+    Found,
+    /// It was asked in a way that it does not understand; the argument parser says so too.
+    WrongUsage,
+    /// It could not do it.
+    Failed,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Found => 1,
+            Exit::WrongUsage => 2,
+            Exit::Failed => 3,
+        })
+    }
+}
+
+/// What the help says of the exit codes.
+pub(crate) const EXIT_CODES_HELP: &str = "\
+Exit codes:
+  0  done
+  1  done, and found what it was asked to look for (check, rebuild --dry-run)
+  2  wrong usage
+  3  could not do it";
+
+/// An error in what was asked, not in the doing.
+#[derive(Debug)]
+pub(crate) struct WrongUsage(String);
+
+pub(crate) fn wrong_usage(text: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(WrongUsage(text.into()))
+}
+
+impl fmt::Display for WrongUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUsage {}

@@ -1,0 +1,114 @@
+//! What the command takes from its surroundings and hands to the libraries.
+
+use crate::cli::Global;
+use crate::sheet::Format;
+use crate::terminal::printable;
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context, Result};
+use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestamp, WriterOptions};
+use retally_reduce::{AsOf, PriceBook, RunFold, RunState};
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+/// The root, the clock, and how to print.
+pub(crate) struct Setting {
+    pub(crate) root: Root,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) format: Option<Format>,
+    pub(crate) is_quiet: bool,
+}
+
+impl Setting {
+    /// # Errors
+    /// `RETALLY_NOW`, which pins the clock for tests, is no time.
+    pub(crate) fn new(global: &Global) -> Result<Self> {
+        let clock: Arc<dyn Clock> = match std::env::var("RETALLY_NOW") {
+            Ok(now) => {
+                let now =
+                    Timestamp::parse(&now).with_context(|| format!("RETALLY_NOW is {now:?}"))?;
+                Arc::new(ManualClock::new(now))
+            }
+            Err(_) => Arc::new(SystemClock::new()),
+        };
+        Ok(Self {
+            root: Root::new(&global.root),
+            clock,
+            format: global.format,
+            is_quiet: global.quiet,
+        })
+    }
+
+    /// Returns the prices that hold for the root.
+    pub(crate) fn prices(&self) -> Result<Arc<PriceBook>> {
+        Ok(Arc::new(PriceBook::for_root(self.root.path())?))
+    }
+
+    /// Folds a run, to its end or up to a place in its log.
+    pub(crate) fn fold(&self, run: &RunDir, as_of: Option<&AsOf>) -> Result<RunState> {
+        let prices = self.prices()?;
+        Ok(match as_of {
+            Some(as_of) => RunFold::as_of(run, prices, as_of)?,
+            None => {
+                let mut fold = RunFold::open(run, prices)?;
+                fold.catch_up()?;
+                fold.into_state()
+            }
+        })
+    }
+
+    /// Returns how events are appended unless an option says otherwise.
+    pub(crate) fn writer_options(&self) -> WriterOptions {
+        WriterOptions {
+            clock: Arc::clone(&self.clock),
+            ..WriterOptions::default()
+        }
+    }
+
+    /// Returns the run that an id, a prefix or `latest` means.
+    pub(crate) fn find_run(&self, run: &str) -> Result<RunDir> {
+        Ok(self.root.find(run)?)
+    }
+
+    /// Returns the named runs, or all of the root.
+    pub(crate) fn find_runs(&self, runs: &[String]) -> Result<Vec<RunDir>> {
+        if runs.is_empty() {
+            let ids = self.root.runs()?;
+            return Ok(ids.iter().map(|id| self.root.run(id)).collect());
+        }
+        let mut found: Vec<RunDir> = Vec::with_capacity(runs.len());
+        for run in runs {
+            let run = self.find_run(run)?;
+            if found.iter().all(|known| known.id() != run.id()) {
+                found.push(run);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the id that a test pins for a run that is started.
+    pub(crate) fn pinned_run_id() -> Result<Option<RunId>> {
+        match std::env::var("RETALLY_RUN_ID") {
+            Ok(id) => Ok(Some(RunId::new(id).context("RETALLY_RUN_ID is unusable")?)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Says something to the person at the terminal that is no data.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.is_quiet {
+            // Nobody is left to be told that telling failed.
+            _ = writeln!(anstream::stderr(), "{}", printable(text));
+        }
+    }
+
+    /// Whether progress can be shown to somebody.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.is_quiet && std::io::stderr().is_terminal()
+    }
+}
+
+/// Prints an error to stderr.
+pub(crate) fn complain(text: &str) {
+    let red: Style = AnsiColor::Red.on_default().bold();
+    _ = writeln!(anstream::stderr(), "{red}error{red:#}: {}", printable(text));
+}

@@ -1,0 +1,268 @@
+use crate::terminal::printable;
+use clap::ValueEnum;
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
+};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use std::io::Write;
+
+/// Nothing but a rule below the header.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// Rows of data that a command prints, in whatever form is wanted.
+pub(crate) struct Sheet {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Value>>,
+}
+
+struct Column {
+    key: &'static str,
+    title: &'static str,
+    is_number: bool,
+}
+
+/// The form in which data are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// A Markdown table
+    Md,
+    /// Comma-separated values
+    Csv,
+}
+
+impl Sheet {
+    pub(crate) fn new() -> Self {
+        Self {
+            columns: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a column of texts; `key` names it for machines, `title` for people.
+    pub(crate) fn text(mut self, key: &'static str, title: &'static str) -> Self {
+        self.columns.push(Column {
+            key,
+            title,
+            is_number: false,
+        });
+        self
+    }
+
+    /// Adds a column of numbers.
+    pub(crate) fn number(mut self, key: &'static str, title: &'static str) -> Self {
+        self.columns.push(Column {
+            key,
+            title,
+            is_number: true,
+        });
+        self
+    }
+
+    /// Adds a row, a value for each column; `null` where nothing is known.
+    pub(crate) fn push(&mut self, row: Vec<Value>) {
+        debug_assert_eq!(row.len(), self.columns.len(), "a value for each column");
+        self.rows.push(row);
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.iter().map(|column| column.key)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(crate) fn print(&self, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+        match format {
+            Format::Table => writeln!(out, "{}", self.to_table().trim_fmt())?,
+            Format::Json => {
+                let rows: Vec<_> = self.rows.iter().map(|row| self.object(row)).collect();
+                serde_json::to_writer_pretty(&mut *out, &rows)?;
+                writeln!(out)?;
+            }
+            Format::Jsonl => {
+                for row in &self.rows {
+                    serde_json::to_writer(&mut *out, &self.object(row))?;
+                    writeln!(out)?;
+                }
+            }
+            Format::Md => writeln!(out, "{}", self.to_markdown())?,
+            Format::Csv => self.write_csv(out)?,
+        }
+        Ok(())
+    }
+
+    fn object<'s>(&'s self, row: &'s [Value]) -> Object<'s> {
+        Object {
+            columns: &self.columns,
+            row,
+        }
+    }
+
+    fn to_table(&self) -> Table {
+        let mut table = Table::new();
+        table
+            .load_style(STYLE)
+            .set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(self.columns.iter().map(|column| {
+            self.aligned(Cell::new(column.title), column)
+                .add_attribute(Attribute::Bold)
+        }));
+        for row in &self.rows {
+            let cells = self.columns.iter().zip(row);
+            table.add_row(cells.map(|(column, value)| {
+                let text = shown(value);
+                let cell = self.aligned(Cell::new(printable(&text)), column);
+                match colour(column, &text) {
+                    Some(colour) => cell.fg(colour),
+                    None => cell,
+                }
+            }));
+        }
+        table
+    }
+
+    fn aligned(&self, cell: Cell, column: &Column) -> Cell {
+        let right = column.is_number.then_some(CellAlignment::Right);
+        cell.set_alignment(right.unwrap_or(CellAlignment::Left))
+    }
+
+    fn to_markdown(&self) -> String {
+        let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+        let titles = self
+            .columns
+            .iter()
+            .map(|column| column.title.to_owned())
+            .collect();
+        let rules = self.columns.iter().map(|column| {
+            if column.is_number {
+                "---:".to_owned()
+            } else {
+                "---".to_owned()
+            }
+        });
+        let mut lines = vec![line(titles), line(rules.collect())];
+        for row in &self.rows {
+            let cell = |value: &Value| escaped_for_markdown(&printable(&shown(value)));
+            lines.push(line(row.iter().map(cell).collect()));
+        }
+        lines.join("\n")
+    }
+
+    fn write_csv(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(self.columns.iter().map(|column| column.key))?;
+        for row in &self.rows {
+            writer.write_record(row.iter().map(|value| match value {
+                Value::Null => String::new(),
+                Value::String(text) => harmless_for_spreadsheets(text),
+                other => other.to_string(),
+            }))?;
+        }
+        writer.flush()?;
+        Ok(())
+    }
+}
+
+/// A row as JSON, its keys in the order of the columns.
+struct Object<'s> {
+    columns: &'s [Column],
+    row: &'s [Value],
+}
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let keys = self.columns.iter().map(|column| column.key);
+        serializer.collect_map(keys.zip(self.row))
+    }
+}
+
+/// What a person sees of a value: `–` where nothing is known.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn colour(column: &Column, text: &str) -> Option<Color> {
+    if column.key != "status" {
+        return None;
+    }
+    match text {
+        "completed" | "success" | "same" => Some(Color::Green),
+        "failed" | "differs" | "damaged" => Some(Color::Red),
+        "running" | "in_progress" | "abandoned" => Some(Color::Yellow),
+        _ => None,
+    }
+}
+
+fn escaped_for_markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(
+            character,
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#'
+        ) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// Puts an apostrophe before a text that a spreadsheet would take for a formula.
+fn harmless_for_spreadsheets(text: &str) -> String {
+    const FORMULA_STARTS: [char; 10] = [
+        '=', '+', '-', '@', '\t', '\r', '\0', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}',
+    ];
+    if text.starts_with(FORMULA_STARTS) || text.starts_with('\u{ff20}') {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(format: Format, expected: &str) {
+        let mut sheet = Sheet::new()
+            .text("agent", "Agent")
+            .number("attempts", "Attempts");
+        sheet.push(vec![json!("=cmd|'x'"), json!(2)]);
+        sheet.push(vec![json!("a\"b,\u{1b}c"), Value::Null]);
+        let mut out = Vec::new();
+        sheet
+            .print(format, &mut out)
+            .expect("a Vec takes every write");
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn each_format_keeps_hostile_texts_harmless() {
+        check(
+            Format::Md,
+            "| Agent | Attempts |\n| --- | ---: |\n| =cmd\\|'x' | 2 |\n| a\"b,\\\\u{1b}c | – |\n",
+        );
+        check(
+            Format::Csv,
+            "agent,attempts\n'=cmd|'x',2\n\"a\"\"b,\u{1b}c\",\n",
+        );
+        check(
+            Format::Jsonl,
+            "{\"agent\":\"=cmd|'x'\",\"attempts\":2}\n{\"agent\":\"a\\\"b,\\u001bc\",\"attempts\":null}\n",
+        );
+    }
+}
