@@ -45,6 +45,8 @@ pub struct SegmentAudit {
     pub damaged: u64,
     /// Lines that are missing, as far as `seq` and `run.finished` show.
     pub lost: u64,
+    /// Descriptions of the segment, `segment.opened`.
+    pub descriptions: u64,
     /// Bytes of whole lines.
     pub bytes: u64,
     /// Bytes behind the last LF.
@@ -217,7 +219,7 @@ impl SegmentAudit {
         if self.next_seq > 0 {
             return self.next_seq;
         }
-        self.events + self.blank + self.misfits + self.damaged
+        self.events + self.descriptions + self.blank + self.misfits + self.damaged
     }
 
     /// Takes in a line's `seq` and returns whether lines before it are missing.
@@ -257,7 +259,10 @@ impl SegmentAudit {
                 }
                 None
             }
-            Content::Opened(_) => None,
+            Content::Opened(_) => {
+                self.descriptions += 1;
+                None
+            }
             Content::Duplicate => {
                 self.duplicates += 1;
                 None

@@ -80,6 +80,11 @@ impl RunFold {
         Ok(fold.state)
     }
 
+    /// Returns whether the run has no segments, so that it is none of ours.
+    pub fn is_empty(&self) -> bool {
+        self.log.segment_ids().next().is_none()
+    }
+
     /// Returns the state as of the last time that it caught up.
     pub fn state(&self) -> &RunState {
         &self.state
