@@ -106,8 +106,9 @@ impl Claim<'_> {
             return Ok(false);
         };
         let want = self.header(stem.into(), facts, true);
-        let is_bound = header.boot.is_some() && header.inode.is_some() && header.device.is_some();
-        Ok(is_bound
+        // Numbers that a line cannot hold are left out on both sides, and prove nothing.
+        let has_numbers = header.inode.is_some() && header.device.is_some();
+        Ok(has_numbers
             && (header.format, header.times) == (want.format, want.times)
             && (header.run, header.segment) == (want.run, want.segment)
             && (header.boot, header.writer) == (want.boot, want.writer)
@@ -146,8 +147,8 @@ impl Claim<'_> {
     }
 
     fn header(&self, id: String, facts: &FileFacts, is_locked: bool) -> SegmentOpened<'static> {
-        // What is left out here is never equal, so the segment is not continued: the boot where the
-        // file is not locked, and numbers that a line cannot hold.
+        // A segment without one of these is not continued: the boot is left out where the file is
+        // not locked, and so are numbers that a line cannot hold.
         let boot = self.host.boot.clone().filter(|_| is_locked);
         let number = |number: u64| Some(number).filter(|number| *number <= COUNT_MAX);
         SegmentOpened {

@@ -46,6 +46,15 @@ fn notes(run: &RunDir, segment: &SegmentId) -> Vec<String> {
         .collect()
 }
 
+/// Returns whether this process has the file of a segment open.
+fn is_open(run: &RunDir, segment: &SegmentId) -> bool {
+    let path = run.events_path().join(format!("{segment}.jsonl"));
+    let path = path.canonicalize().expect("there");
+    let files = std::fs::read_dir("/proc/self/fd").expect("Linux");
+    let mut targets = files.filter_map(|file| file.ok()?.path().read_link().ok());
+    targets.any(|target| target == path)
+}
+
 fn segments(run: &RunDir) -> Vec<SegmentId> {
     let lines = run.segment_lines().expect("readable");
     lines.into_keys().collect()
@@ -61,7 +70,9 @@ fn a_forked_child_takes_a_segment_of_its_own_and_the_parent_keeps_its_lock() {
         for text in ["child", "child again"] {
             writer.append(note(text)).expect("appended");
         }
+        assert!(!is_open(&run, &parents), "it would outlive the parent");
     });
+    assert!(is_open(&run, &parents));
     // Were the parent's lock released, its segment could be taken too; the child's is free.
     let others = [(); 2].map(|()| Writer::new(run.clone(), WriterOptions::default()));
     let others = others.map(|other| {

@@ -1,7 +1,10 @@
 //! Which segments a writer goes on with, and how.
 
 use super::*;
-use crate::format::SEGMENT_BYTES_MAX;
+use crate::event::SegmentOpened;
+use crate::field::Program;
+use crate::format::{SEGMENT_BYTES_MAX, WRITER_NAME, WRITER_VERSION};
+use crate::line::{TextRules, encode_line};
 
 #[test]
 fn two_writers_of_a_run_have_two_segments() {
@@ -92,7 +95,7 @@ fn a_segment_that_is_not_beyond_doubt_ours_is_not_continued() {
         std::os::unix::fs::symlink(&other, path).expect("linked");
     });
     check_not_continued(|_, path| std::fs::write(path, "").expect("written"));
-    check_not_continued(|_, path| replace(path, "\"format\":1", "\"format\":2"));
+    check_not_continued(|_, path| replace(path, "\"pid\":", "\"Pid\":"));
     check_not_continued(|_, path| {
         let content = std::fs::read(path).expect("readable");
         std::fs::write(path, [&content[..], b"not a line of ours\n"].concat()).expect("written");
@@ -105,8 +108,68 @@ fn a_segment_that_is_not_beyond_doubt_ours_is_not_continued() {
     check_not_continued(|test, _| test.clock.jump_to(at("2024-12-03T13:30:21Z")));
 }
 
+/// Rewrites the first line of a segment in place, soundly, and returns whether it is continued.
+fn is_continued_with(change: impl FnOnce(&mut SegmentOpened<'_>), seq: u64) -> bool {
+    let test = TestRun::new();
+    let segment = test.append_once("a").segment;
+    let content = std::fs::read(test.path(&segment)).expect("readable");
+    let end = content
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("whole");
+    let envelope = parse_line(&content[..end]).expect("sound").content;
+    let Ok(Event::SegmentOpened(mut header)) = envelope.map(|envelope| envelope.event) else {
+        panic!("want segment.opened");
+    };
+    change(&mut header);
+    let (ts, rules) = (test.clock.now(), TextRules::default());
+    let mut changed = Vec::new();
+    encode_line(&mut changed, seq, ts, &header.into(), rules).expect("it fits");
+    changed.extend_from_slice(&content[end + 1..]);
+    std::fs::write(test.path(&segment), changed).expect("written");
+    test.append_once("b").segment == segment
+}
+
 #[test]
-fn a_segment_of_another_start_version_or_kind_of_times_is_not_continued() {
+fn a_segment_is_continued_only_if_each_field_of_its_first_line_is_ours() {
+    assert!(is_continued_with(|_| {}, 0));
+    assert!(!is_continued_with(|_| {}, 1));
+    let program = |name: &'static str, version: &'static str| {
+        let (name, version) = (name.into(), version.into());
+        Some(Program { name, version })
+    };
+    let check = |change: &dyn Fn(&mut SegmentOpened<'_>)| {
+        assert!(!is_continued_with(change, 0));
+    };
+    check(&|header| header.format = None);
+    check(&|header| header.format = Some(2));
+    check(&|header| header.run = Some("run_20241203_143022_project_169".into()));
+    check(&|header| header.segment = Some("another".into()));
+    check(&|header| header.times = Some(Times::Given));
+    check(&|header| header.boot = Some("another".into()));
+    check(&|header| header.boot = None);
+    check(&|header| header.inode = header.inode.map(|inode| inode + 1));
+    check(&|header| header.inode = None);
+    check(&|header| header.device = header.device.map(|device| device + 1));
+    check(&|header| header.device = None);
+    check(&|header| header.writer = program(WRITER_NAME, "0.0.1"));
+    check(&|header| header.writer = program("another", WRITER_VERSION));
+    check(&|header| header.writer = None);
+}
+
+#[test]
+fn a_segment_whose_first_line_is_not_sealed_is_not_continued() {
+    check_not_continued(|_, path| {
+        let content = std::fs::read_to_string(path).expect("readable");
+        let seal = content.find(",\"crc\":").expect("sealed");
+        let end = content.find('\n').expect("whole");
+        let unsealed = format!("{}}}{}", &content[..seal], &content[end..]);
+        std::fs::write(path, unsealed).expect("written");
+    });
+}
+
+#[test]
+fn a_segment_of_another_start_or_kind_of_times_is_not_continued() {
     let test = TestRun::new();
     let append = |times, boot: Option<&str>| {
         let host = Host {
