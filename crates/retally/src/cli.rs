@@ -85,6 +85,10 @@ pub(crate) enum Command {
     Runs,
     /// Print a report
     Report(Report),
+    /// Write all report files anew from the raw logs
+    Rebuild(Rebuild),
+    /// Verify the logs, and that report files equal a rebuild
+    Check(Check),
     /// Turn other tools' logs into runs
     Import(Import),
 }
@@ -167,6 +171,23 @@ pub(crate) struct Report {
     /// What was known at this time, or up to this line of a segment
     #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
     pub(crate) as_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rebuild {
+    /// Runs; all of the root where none is named
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Write nothing, and print what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Runs; all of the root where none is named
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod cli;
 mod command;
 mod exit;
 mod facts;
+mod progress;
 mod setting;
 mod sheet;
 mod terminal;

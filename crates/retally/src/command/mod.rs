@@ -1,8 +1,10 @@
 //! A file for each command; each connects options to the libraries and prints what they say.
 
 mod append;
+mod check;
 mod finish;
 mod import;
+mod rebuild;
 mod report;
 mod runs;
 mod start;
@@ -20,6 +22,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Finish(options) => finish::run(&setting, &options),
         Command::Runs => runs::run(&setting),
         Command::Report(options) => report::run(&setting, &options),
+        Command::Rebuild(options) => rebuild::run(&setting, &options),
+        Command::Check(options) => check::run(&setting, &options),
         Command::Import(options) => import::run(&setting, &options),
     }
 }

@@ -1,0 +1,186 @@
+use crate::cli::Check;
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::setting::{Setting, complain};
+use crate::sheet::{Format, Sheet};
+use anyhow::{Result, bail};
+use retally_log::{Audit, Finding, Problem, RunDir};
+use retally_reduce::{Difference, Mode, PriceBook, rebuild};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// How often a run is looked at that is being written, and how long is waited in between.
+const LOOKS_MAX: usize = 5;
+const SETTLE_TIME: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(setting: &Setting, options: &Check) -> Result<Exit> {
+    let runs = setting.find_runs(&options.runs)?;
+    let prices = setting.prices()?;
+    let progress = Progress::new(setting, runs.len(), "checking");
+    let mut findings = Findings::new();
+    let mut failed = 0;
+    for run in &runs {
+        match check(run, &prices) {
+            Ok(checked) => findings.add(run, checked),
+            Err(error) => {
+                failed += 1;
+                complain(&format!("run `{}`: {error:#}", run.id()));
+            }
+        }
+        progress.step();
+    }
+    progress.finish();
+    let format = setting.format.unwrap_or(Format::Table);
+    if format != Format::Table || !findings.sheet.is_empty() {
+        findings.sheet.print(format, &mut anstream::stdout())?;
+    }
+    setting.say(&findings.sentence(runs.len() - failed));
+    if failed > 0 {
+        bail!("{failed} of {} runs could not be checked", runs.len());
+    }
+    Ok(if findings.sheet.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Found
+    })
+}
+
+/// What was found out about a run.
+struct Checked {
+    audit: Audit,
+    differences: Vec<Difference>,
+}
+
+/// Looks at a run until it holds still: half a line, or reports a moment behind their events, are
+/// what a run looks like that is being written.
+fn check(run: &RunDir, prices: &Arc<PriceBook>) -> Result<Checked> {
+    let look = || -> Result<Checked> {
+        let differences = rebuild(run, prices, Mode::DryRun)?;
+        Ok(Checked {
+            audit: Audit::of(run.events_path())?,
+            differences,
+        })
+    };
+    let mut checked = look()?;
+    for _ in 1..LOOKS_MAX {
+        let is_pending = |finding: &Finding| finding.problem == Problem::Pending;
+        let may_settle =
+            !checked.differences.is_empty() || checked.audit.findings.iter().any(is_pending);
+        if !may_settle {
+            break;
+        }
+        sleep(SETTLE_TIME);
+        let again = look()?;
+        let holds_still = again.audit.segments == checked.audit.segments
+            && again.differences == checked.differences;
+        checked = again;
+        if holds_still {
+            break;
+        }
+    }
+    Ok(checked)
+}
+
+/// All that is wrong, and how much was looked at.
+struct Findings {
+    sheet: Sheet,
+    events: u64,
+    unchecked: u64,
+    lost: u64,
+    damaged: u64,
+    misfits: u64,
+    differences: usize,
+}
+
+impl Findings {
+    fn new() -> Self {
+        let sheet = Sheet::new()
+            .text("run", "Run")
+            .text("file", "File")
+            .number("offset", "At byte")
+            .number("length", "Bytes")
+            .text("reason", "What is wrong");
+        Self {
+            sheet,
+            events: 0,
+            unchecked: 0,
+            lost: 0,
+            damaged: 0,
+            misfits: 0,
+            differences: 0,
+        }
+    }
+
+    fn add(&mut self, run: &RunDir, checked: Checked) {
+        for segment in checked.audit.segments.values() {
+            self.events += segment.events;
+            self.unchecked += segment.unchecked;
+            self.lost += segment.lost;
+            self.damaged += segment.damaged;
+            self.misfits += segment.misfits;
+        }
+        for Finding {
+            segment,
+            file,
+            offset,
+            length,
+            problem,
+        } in checked.audit.findings
+        {
+            let file = match file.is_empty() {
+                true => format!("segment {segment}"),
+                false => format!("events/{file}"),
+            };
+            self.push(
+                run,
+                &file,
+                json!(offset),
+                json!(length),
+                &problem.to_string(),
+            );
+        }
+        if checked.audit.omitted > 0 {
+            let reason = format!("{} more findings are not listed", checked.audit.omitted);
+            self.push(run, "events", Value::Null, Value::Null, &reason);
+        }
+        self.differences += checked.differences.len();
+        for difference in checked.differences {
+            let reason = difference.kind.to_string();
+            self.push(run, &difference.file, Value::Null, Value::Null, &reason);
+        }
+    }
+
+    fn push(&mut self, run: &RunDir, file: &str, offset: Value, length: Value, reason: &str) {
+        self.sheet.push(vec![
+            json!(run.id().as_str()),
+            json!(file),
+            offset,
+            length,
+            json!(reason),
+        ]);
+    }
+
+    fn sentence(&self, runs: usize) -> String {
+        let Self {
+            events,
+            unchecked,
+            lost,
+            damaged,
+            misfits,
+            differences,
+            ..
+        } = self;
+        let cure = if *differences > 0 {
+            " (`retally rebuild` mends them)"
+        } else {
+            ""
+        };
+        format!(
+            "runs: {runs}; events: {events}, {unchecked} without a checksum; damaged: {damaged}; \
+             misfits: {misfits}; lost: {lost}; report files that differ from a rebuild: \
+             {differences}{cure}"
+        )
+    }
+}
