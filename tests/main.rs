@@ -3,5 +3,9 @@
 
 mod append;
 mod architecture;
+mod check;
+mod import;
+mod rebuild;
+mod report;
 mod start;
 mod support;

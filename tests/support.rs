@@ -107,3 +107,12 @@ impl Sandbox {
         shown
     }
 }
+
+impl Sandbox {
+    /// Returns the files of a run's folder that are not its log.
+    pub(crate) fn reports(&self, run: &str) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.files(&format!("logs/runs/{run}"));
+        files.retain(|(name, _)| !name.starts_with("events/"));
+        files
+    }
+}

@@ -6,7 +6,7 @@
 //! their `jobs`, as the API lists them.
 //!
 //! Each repository becomes one run of retally, with a `run.started` that bears the project and the
-//! tag `source`, and one `pipeline.recorded` per workflow run, attempt and status:
+//! tag `source` (each file states the start that it knows of, the earliest counts), and one `pipeline.recorded` per workflow run, attempt and status:
 //!
 //! | field | is | absent when |
 //! |---|---|---|
@@ -136,9 +136,12 @@ fn imported_run(repo: &str, mut pipelines: Vec<Draft<'static>>) -> ImportedRun<'
         config: None,
         tags: Some(BTreeMap::from([("source".into(), NAME.into())])),
     };
+    // Each file states the start that it knows of; the earliest counts, whatever came first.
+    let ts = pipelines.first().and_then(|first| first.ts);
+    let key = ts.map(|ts| format!("{NAME}:run.started:{ts}").into());
     let mut drafts = vec![Draft {
-        ts: pipelines.first().and_then(|first| first.ts),
-        key: Some(format!("{NAME}:run.started").into()),
+        ts,
+        key,
         ..Draft::from(started)
     }];
     drafts.append(&mut pipelines);

@@ -55,7 +55,7 @@ fn a_repository_becomes_one_run_that_starts_with_its_project() {
     let events: Vec<_> = run.drafts.iter().map(shown).collect();
     let expected = r#"run.started
   ts: 2026-08-04T20:10:00.000000Z
-  key: github-actions:run.started
+  key: github-actions:run.started:2026-08-04T20:10:00.000000Z
   project_id: owner/app
   tags: {"source": "github-actions"}
 pipeline.recorded
