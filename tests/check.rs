@@ -32,7 +32,7 @@ fn damaged(change: impl FnOnce(&mut Vec<String>)) -> Sandbox {
 fn each_kind_of_damage_is_named_with_its_place() {
     let sandbox = damaged(|lines| {
         lines[1].truncate(40); // torn, and the next line glued to it
-        lines[3] = lines[3].replace("three", "thr3e");
+        lines[3] = lines[3].replace("three", "f1ve");
         lines.push(
             "{\"ts\":\"2024-12-03T14:30:22Z\",\"type\":\"note.added\",\"text\":\"x\"}\n".to_owned(),
         );
@@ -45,10 +45,10 @@ fn each_kind_of_damage_is_named_with_its_place() {
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
      run_20241203_143022_project_168   events/a.jsonl         0     102   1 lost: seq 1 follows where 0 was due
      run_20241203_143022_project_168   events/a.jsonl       102      40   damage: torn: the write of this line was cut short
-     run_20241203_143022_project_168   events/a.jsonl       237      97   damage: checksum does not match
-     run_20241203_143022_project_168   events/a.jsonl       526      61   damage: no checksum, in a segment whose lines have one
-     run_20241203_143022_project_168   events/a.jsonl       587      16   damage: not a JSON object: expected value at line 1 column 1
-     run_20241203_143022_project_168   events/a.jsonl       603      14   no line end yet: being written, or its writer died (the next writer ends it)
+     run_20241203_143022_project_168   events/a.jsonl       237      96   damage: checksum does not match
+     run_20241203_143022_project_168   events/a.jsonl       525      61   damage: no checksum, in a segment whose lines have one
+     run_20241203_143022_project_168   events/a.jsonl       586      16   damage: not a JSON object: expected value at line 1 column 1
+     run_20241203_143022_project_168   events/a.jsonl       602      14   no line end yet: being written, or its writer died (the next writer ends it)
     --- stderr
     runs: 1; events: 4, 0 without a checksum; damaged: 4; misfits: 0; lost: 1; report files that differ from a rebuild: 0
     ");

@@ -134,6 +134,6 @@ fn a_fork_while_another_thread_appends_does_not_block_the_child() {
     });
     assert_eq!(notes(&run, &parents), ["parent", "stay"]);
     let segments = segments(&run);
-    let childs = segments.iter().find(|segment| **segment != parents);
-    assert_eq!(notes(&run, childs.expect("a second one")), ["child"]);
+    let of_child = segments.iter().find(|segment| **segment != parents);
+    assert_eq!(notes(&run, of_child.expect("a second one")), ["child"]);
 }

@@ -50,7 +50,7 @@ mod tests {
                 !shown.is_control()
                     && !matches!(shown, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             };
-            assert!(shown.chars().all(is_inert), "{:?}", character);
+            assert!(shown.chars().all(is_inert), "{character:?}");
         }
     }
 
