@@ -31,6 +31,8 @@ mod run_metadata;
 mod run_report;
 mod run_start;
 mod run_state;
+#[cfg(test)]
+mod test_helpers;
 mod totals;
 mod usage;
 mod used_keys;
