@@ -3,7 +3,8 @@
 //!
 //! [`RunState`] takes events one by one and says at any time what they amount to: a
 //! [`RunMetadata`], a [`RunReport`], and an [`IssueReport`] for each issue. `docs/metrics.md`
-//! explains each number.
+//! explains each number. [`RunFold`] keeps a state up with a run's log and [`RunFiles`] with its
+//! files; [`rebuild`] does both for many runs, from the beginning.
 //!
 //! What this crate promises: the reports of a log are the same bytes on every machine, for any
 //! number of threads and any chunking of the input. What its fold never does: read a clock, the
@@ -12,11 +13,13 @@
 
 mod agents;
 mod anomaly;
+mod as_of;
 mod code;
 mod cycles;
 mod detail_list;
 mod difference;
 mod directory;
+mod fold;
 mod issue_report;
 mod issue_state;
 mod lifetime;
@@ -28,6 +31,7 @@ mod pipelines;
 mod price_book;
 mod price_file;
 mod quantity;
+mod rebuild;
 mod report_file;
 mod report_files;
 mod report_json;
@@ -43,15 +47,18 @@ mod used_keys;
 
 pub use agents::AgentMetrics;
 pub use anomaly::{Anomaly, AnomalyKind};
+pub use as_of::{AsOf, AsOfState, fold_as_of};
 pub use code::CodeMetrics;
 pub use cycles::CycleDetail;
 pub use detail_list::DETAILS_MAX;
+pub use fold::{RunFold, UpdateError};
 pub use issue_report::{IssueOutcome, IssueReport};
 pub use issue_state::{ErrorDetail, NoteDetail};
 pub use pipelines::PipelineDetail;
 pub use price_book::{PRICES_FILE, PriceBook};
 pub use price_file::PriceBookError;
 pub use quantity::{Percent, Seconds, Usd};
+pub use rebuild::{RebuildMode, Rebuilt, rebuild, runs};
 pub use report_file::ISSUES_DIR;
 pub use report_files::{Change, ChangeKind, LockedRunFiles, ReportError, RunFiles};
 pub use report_json::to_json_bytes;

@@ -157,7 +157,7 @@ impl RunFiles {
     }
 
     /// Returns whether the folder holds any segment; else it is none of our business.
-    fn has_segments(&self) -> Result<bool, ReportError> {
+    pub(crate) fn has_segments(&self) -> Result<bool, ReportError> {
         let events = match self.folder.open_child(EVENTS_DIR) {
             Ok(events) => events,
             Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::NotADirectory => {
