@@ -78,7 +78,7 @@ fn lines(happenings: &[Happening], opened: &str) -> Vec<String> {
 
 /// A run in a temporary root.
 struct Run {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     dir: RunDir,
 }
 
@@ -87,10 +87,7 @@ impl Run {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = Root::new(folder.path()).run(&RunId::new("run_1").expect("an id"));
         fs::create_dir_all(dir.events_path()).expect("created");
-        Self {
-            _folder: folder,
-            dir,
-        }
+        Self { folder, dir }
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -98,11 +95,20 @@ impl Run {
     }
 
     fn open(&self) -> RunFold {
-        RunFold::open(&self.dir, Arc::new(PriceBook::built_in())).expect("the log opens")
+        RunFold::open(
+            self.folder.path(),
+            self.dir.id(),
+            Arc::new(PriceBook::built_in()),
+        )
+        .expect("the log opens")
     }
 
     fn reports(&self) -> String {
-        reports(self.open().catch_up().expect("the log is readable"))
+        {
+            let mut fold = self.open();
+            fold.catch_up().expect("the log is readable");
+            reports(fold.state())
+        }
     }
 }
 
