@@ -1,5 +1,7 @@
 use super::*;
+use crate::test_helpers::any_event;
 use crate::{AsOf, ChangeKind, RebuildMode, fold_as_of, rebuild, runs};
+use proptest::prelude::*;
 use retally_log::SegmentId;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -226,5 +228,28 @@ fn a_fold_stops_at_the_point_that_is_asked_for() {
         let known = fold_as_of(root.path(), &run_id(), prices(), &as_of).expect("read");
         assert_eq!(known.state.run_report().total_issues, issues, "{as_of:?}");
         assert_eq!(known.is_reached, is_reached, "{as_of:?}");
+    }
+}
+
+proptest! {
+    // Each case writes some hundred files.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Property: however a log grows, the files kept up with it are those of a rebuild.
+    #[test]
+    fn live_files_are_those_of_a_rebuild(
+        lines in proptest::collection::vec(("[abc]", 10..60_u32, any_event(), any::<bool>()), 1..25)
+    ) {
+        let root = Root::new();
+        root.append("a", &[]);
+        let mut fold = root.open();
+        for (segment, second, event, is_settled) in &lines {
+            root.append(segment, &[&format!("{second} {event}")]);
+            if *is_settled {
+                fold.update_files().expect("written");
+            }
+        }
+        fold.update_files().expect("written");
+        root.check_rebuilt();
     }
 }
