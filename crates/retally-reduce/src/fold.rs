@@ -10,6 +10,21 @@ use std::sync::Arc;
 /// A run's log as it is read, and the state that it amounts to so far.
 ///
 /// Rebuilding is catching up from the beginning: live and rebuild are the same calls.
+///
+/// ```no_run
+/// use retally_log::RunId;
+/// use retally_reduce::{PriceBook, RunFold};
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// let root = Path::new("logs/runs");
+/// let prices = Arc::new(PriceBook::for_root(root)?);
+/// let mut fold = RunFold::open(root, &RunId::new("run_1")?, prices)?;
+/// for change in fold.update_files()? {
+///     println!("{:?} {}", change.kind, change.path.display());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RunFold {
     root: PathBuf,
     log: LogReader,

@@ -92,6 +92,20 @@ pub struct Change {
 ///
 /// Never written, changed or removed: any file of another name, and anything in a folder that
 /// holds no segments.
+///
+/// ```no_run
+/// use retally_log::RunId;
+/// use retally_reduce::{PriceBook, RunFiles, RunFold};
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// let (root, run_id) = (Path::new("logs/runs"), RunId::new("run_1")?);
+/// let files = RunFiles::open(root, &run_id)?.lock()?;
+/// let mut fold = RunFold::open(root, &run_id, Arc::new(PriceBook::built_in()))?;
+/// fold.catch_up()?;
+/// files.write(fold.state())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct RunFiles {
     run_id: RunId,

@@ -1,6 +1,7 @@
 //! Logs as short texts, and what is expected of their reports.
 
 use crate::{PriceBook, RunState, to_json_bytes};
+use proptest::prelude::*;
 use retally_log::{Draft, Envelope, IssueId, Position, RunId, SegmentId, Times, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -121,4 +122,69 @@ fn value(state: &RunState, name: &str) -> Value {
     let report: Value = serde_json::from_slice(&bytes).expect("a report is JSON");
     let found = report.pointer(&name[at..]);
     found.unwrap_or_else(|| panic!("no {name}")).clone()
+}
+
+/// Events that only add, and those of the run, as [`log`] takes them behind their place.
+pub(crate) fn additive_event() -> impl Strategy<Value = String> {
+    let issue = prop_oneof![
+        Just(""),
+        Just(r#","issue":1"#),
+        Just(r#","issue":2"#),
+        Just(r#","issue":"X-1""#)
+    ];
+    let agent = prop_oneof![Just(""), Just(r#","agent":"a""#), Just(r#","agent":"b""#)];
+    let event = prop_oneof![
+        (0..3_u64, 0..2_000_000_u64).prop_map(|(calls, tokens)| format!(
+            r#""llm.called","model":"m","input_tokens":{tokens},"calls":{calls}"#
+        )),
+        (0..99_u64).prop_map(|cost| format!(r#""llm.called","model":"x","cost_usd":0.{cost}"#)),
+        Just(r#""llm.called","model":"x""#.to_owned()),
+        (0..9_000_u64, any::<bool>()).prop_map(|(millis, success)| format!(
+            r#""tool.called","tool":"t","duration_ms":{millis},"success":{success}"#
+        )),
+        (0..9_u64).prop_map(|n| format!(r#""error.recorded","error_type":"e{n}","message":"m""#)),
+        (0..9_u64).prop_map(|n| format!(r#""note.added","text":"n{n}""#)),
+        Just(r#""code.changed","issue":3,"lines_added":7,"test_coverage_percent":50.5"#.to_owned()),
+        any::<bool>().prop_map(|success| format!(r#""run.scored","success":{success}"#)),
+        Just(r#""run.started","project_id":"p","mode":"first""#.to_owned()),
+        Just(r#""run.started","project_id":"q""#.to_owned()),
+        Just(r#""run.finished","status":"stopped""#.to_owned()),
+        Just(r#""something.new""#.to_owned()),
+    ];
+    (event, issue, agent).prop_map(|(event, issue, agent)| {
+        if event.contains("run.") || event.contains("code.") {
+            event
+        } else {
+            format!("{event}{issue}{agent}")
+        }
+    })
+}
+
+/// Events of issues whose order matters.
+pub(crate) fn ordered_event() -> impl Strategy<Value = String> {
+    let issue = 1..4_u32;
+    let agent = prop_oneof![Just("a"), Just("b")];
+    let span = prop_oneof![Just(""), Just(r#","span":"s""#), Just(r#","span":"t""#)];
+    let event = prop_oneof![
+        Just(r#""issue.started""#),
+        Just(r#""issue.finished","status":"completed""#),
+        Just(r#""issue.finished","status":"failed""#),
+        Just(r#""agent.started""#),
+        Just(r#""agent.finished","success":true"#),
+        Just(r#""agent.finished","success":false"#),
+        Just(r#""debug.started","error_type":"e","error_message":"m""#),
+        Just(r#""debug.attempted""#),
+        Just(r#""debug.finished","resolved":true"#),
+        Just(r#""pipeline.recorded","pipeline_id":1,"status":"failed""#),
+        Just(r#""pipeline.recorded","pipeline_id":1,"status":"running""#),
+        Just(r#""pipeline.recorded","pipeline_id":2,"status":"success""#),
+    ];
+    (event, issue, agent, span).prop_map(|(event, issue, agent, span)| {
+        format!(r#"{event},"issue":{issue},"agent":"{agent}"{span}"#)
+    })
+}
+
+/// Events of all kinds.
+pub(crate) fn any_event() -> impl Strategy<Value = String> {
+    prop_oneof![additive_event(), ordered_event()]
 }

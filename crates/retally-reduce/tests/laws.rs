@@ -225,7 +225,7 @@ proptest! {
         prop_assert_eq!(copied.reports(), expected.as_str());
 
         let shuffled = Run::new();
-        let mut moved = lines.clone();
+        let mut moved = lines;
         let at = swap.index(moved.len() - 1) + 1;
         let line = moved.remove(at);
         moved.push(line.clone());

@@ -1,5 +1,7 @@
 use super::*;
+use crate::test_helpers::any_event;
 use crate::{AsOf, ChangeKind, RebuildMode, fold_as_of, rebuild};
+use proptest::prelude::*;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use tempfile::TempDir;
@@ -217,5 +219,28 @@ fn a_fold_stops_at_the_point_that_is_asked_for() {
         let known = fold_as_of(root.path(), &run_id(), prices(), &as_of).ok();
         let total = known.map(|state| state.run_report().total_issues);
         assert_eq!(total, issues, "{as_of:?}");
+    }
+}
+
+proptest! {
+    // Each case writes some hundred files.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Property: however a log grows, the files kept up with it are those of a rebuild.
+    #[test]
+    fn live_files_are_those_of_a_rebuild(
+        lines in proptest::collection::vec(("[abc]", 10..60_u32, any_event(), any::<bool>()), 1..25)
+    ) {
+        let root = Root::new();
+        root.append("a", &[]);
+        let mut fold = root.open();
+        for (segment, second, event, is_settled) in &lines {
+            root.append(segment, &[&format!("{second} {event}")]);
+            if *is_settled {
+                fold.update_files().expect("written");
+            }
+        }
+        fold.update_files().expect("written");
+        root.check_rebuilt();
     }
 }

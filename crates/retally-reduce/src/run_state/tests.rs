@@ -1,4 +1,6 @@
-use crate::test_helpers::{Line, apply, check, fold, log, new_state, reports};
+use crate::test_helpers::{
+    Line, additive_event, any_event, apply, check, fold, log, new_state, ordered_event, reports,
+};
 use proptest::prelude::*;
 use retally_log::IssueId;
 
@@ -150,64 +152,6 @@ fn changed_issues_are_those_touched_since_they_were_taken() {
     assert_eq!(state.take_changed(), ids(&["1", "3"]));
 }
 
-fn additive_event() -> impl Strategy<Value = String> {
-    let issue = prop_oneof![
-        Just(""),
-        Just(r#","issue":1"#),
-        Just(r#","issue":2"#),
-        Just(r#","issue":"X-1""#)
-    ];
-    let agent = prop_oneof![Just(""), Just(r#","agent":"a""#), Just(r#","agent":"b""#)];
-    let event = prop_oneof![
-        (0..3_u64, 0..2_000_000_u64).prop_map(|(calls, tokens)| format!(
-            r#""llm.called","model":"m","input_tokens":{tokens},"calls":{calls}"#
-        )),
-        (0..99_u64).prop_map(|cost| format!(r#""llm.called","model":"x","cost_usd":0.{cost}"#)),
-        Just(r#""llm.called","model":"x""#.to_owned()),
-        (0..9_000_u64, any::<bool>()).prop_map(|(millis, success)| format!(
-            r#""tool.called","tool":"t","duration_ms":{millis},"success":{success}"#
-        )),
-        (0..9_u64).prop_map(|n| format!(r#""error.recorded","error_type":"e{n}","message":"m""#)),
-        (0..9_u64).prop_map(|n| format!(r#""note.added","text":"n{n}""#)),
-        Just(r#""code.changed","issue":3,"lines_added":7,"test_coverage_percent":50.5"#.to_owned()),
-        any::<bool>().prop_map(|success| format!(r#""run.scored","success":{success}"#)),
-        Just(r#""run.started","project_id":"p","mode":"first""#.to_owned()),
-        Just(r#""run.started","project_id":"q""#.to_owned()),
-        Just(r#""run.finished","status":"stopped""#.to_owned()),
-        Just(r#""something.new""#.to_owned()),
-    ];
-    (event, issue, agent).prop_map(|(event, issue, agent)| {
-        if event.contains("run.") || event.contains("code.") {
-            event
-        } else {
-            format!("{event}{issue}{agent}")
-        }
-    })
-}
-
-fn ordered_event() -> impl Strategy<Value = String> {
-    let issue = 1..4_u32;
-    let agent = prop_oneof![Just("a"), Just("b")];
-    let span = prop_oneof![Just(""), Just(r#","span":"s""#), Just(r#","span":"t""#)];
-    let event = prop_oneof![
-        Just(r#""issue.started""#),
-        Just(r#""issue.finished","status":"completed""#),
-        Just(r#""issue.finished","status":"failed""#),
-        Just(r#""agent.started""#),
-        Just(r#""agent.finished","success":true"#),
-        Just(r#""agent.finished","success":false"#),
-        Just(r#""debug.started","error_type":"e","error_message":"m""#),
-        Just(r#""debug.attempted""#),
-        Just(r#""debug.finished","resolved":true"#),
-        Just(r#""pipeline.recorded","pipeline_id":1,"status":"failed""#),
-        Just(r#""pipeline.recorded","pipeline_id":1,"status":"running""#),
-        Just(r#""pipeline.recorded","pipeline_id":2,"status":"success""#),
-    ];
-    (event, issue, agent, span).prop_map(|(event, issue, agent, span)| {
-        format!(r#"{event},"issue":{issue},"agent":"{agent}"{span}"#)
-    })
-}
-
 /// A log in log order: each event at some second, in one of three segments.
 fn any_log(event: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<Line>> {
     let segment = prop_oneof![Just("a"), Just("b"), Just("none")];
@@ -219,10 +163,6 @@ fn any_log(event: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<Li
         log.sort_by(|left, right| left.position.cmp(&right.position));
         log
     })
-}
-
-fn any_event() -> impl Strategy<Value = String> {
-    prop_oneof![additive_event(), ordered_event()]
 }
 
 proptest! {
