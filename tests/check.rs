@@ -84,7 +84,7 @@ fn a_report_that_differs_is_named_with_the_first_key() {
     exit 1
     run,file,offset,length,reason
     run_20241203_143022_project_168,events/a.jsonl,0,102,1 lost: seq 1 follows where 0 was due
-    run_20241203_143022_project_168,run_20241203_143022_project_168_metadata.json,,,"/project_id is ""167"", the log says ""168"""
+    run_20241203_143022_project_168,run_20241203_143022_project_168_metadata.json,,,"differs from a rebuild, first at /project_id"
     --- stderr
     runs: 1; events: 6, 0 without a checksum; damaged: 0; misfits: 0; lost: 1; report files that differ from a rebuild: 1 (`retally rebuild` mends them)
     "#);

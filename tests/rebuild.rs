@@ -53,16 +53,16 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
     std::fs::write(run.join("issues/notes.txt"), "mine").expect("added");
     std::fs::remove_file(run.join(format!("{RUN}_metadata.json"))).expect("removed");
     let before = sandbox.reports(RUN);
-    assert_snapshot!(sandbox.run(&["rebuild", "--dry-run"]), @r#"
+    assert_snapshot!(sandbox.run(&["rebuild", "--dry-run"]), @"
     exit 1
-     Run                               File                                            Would be    Because
-    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     run_20241203_143022_project_168   run_20241203_143022_project_168_metadata.json   written     missing
-     run_20241203_143022_project_168   issues/issue_1_report.json                      rewritten   /status is "completed", the log says "failed"
-     run_20241203_143022_project_168   issues/issue_9_metrics.json                     removed     the log calls for no such file
+     Run                               File                                            Would be   First difference
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     run_20241203_143022_project_168   issues/issue_1_report.json                      replaced   /status
+     run_20241203_143022_project_168   run_20241203_143022_project_168_metadata.json   created    –
+     run_20241203_143022_project_168   issues/issue_9_metrics.json                     removed    –
     --- stderr
     runs: 1; report files would change: 3
-    "#);
+    ");
     assert!(sandbox.reports(RUN) == before);
     sandbox.run(&["rebuild"]);
     assert!(

@@ -143,3 +143,119 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::test_helpers::{check, fold, log};
+    use retally_log::IssueId;
+
+    #[test]
+    fn attempts_are_starts_and_ends_without_a_start() {
+        check(
+            &[
+                r#"10 "agent.finished","issue":1,"agent":"a","success":false"#,
+                r#"20 "agent.started","issue":1,"agent":"a""#,
+                r#"25.3 "agent.finished","issue":1,"agent":"a","success":true"#,
+                r#"30 "agent.started","issue":1,"agent":"a""#,
+            ],
+            &[
+                (
+                    "1/agent_metrics/a",
+                    r#"{"attempts":3,"successes":1,"failures":1,"retries":0,"duration":5.3}"#,
+                ),
+                (
+                    "1/anomalies",
+                    r#"[{"kind":"agent_end_without_start","agent":"a","at":"2024-12-03T12:00:10.000000Z"}]"#,
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn only_unknown_durations_have_no_sum() {
+        let end = r#"10 "agent.finished","issue":1,"agent":"a","success":true"#;
+        let start = r#"10 "agent.started","issue":1,"agent":"a""#;
+        check(&[end], &[("1/agent_metrics/a/duration", "null")]);
+        check(&[start], &[("1/agent_metrics/a/duration", "0.0")]);
+    }
+
+    #[test]
+    fn start_and_end_pair_by_span_else_the_newest() {
+        let start =
+            |at: u32, span: &str| format!(r#"{at} "agent.started","issue":1,"agent":"a"{span}"#);
+        let end = |at: u32, span: &str| {
+            format!(r#"{at} "agent.finished","issue":1,"agent":"a","success":true{span}"#)
+        };
+        let (s, t) = (r#","span":"s""#, r#","span":"t""#);
+        for (lines, duration, anomalies) in [
+            // By span, though another is newer.
+            ([start(0, s), start(10, t), end(30, s)], "30.0", 0),
+            // Without span: the newest of all.
+            ([start(0, ""), start(10, t), end(30, "")], "20.0", 0),
+            // A span that is not open: the newest without one.
+            ([start(0, ""), start(10, t), end(30, s)], "30.0", 0),
+            // No such span and none without: an end without a start.
+            ([start(0, t), start(10, t), end(30, s)], "null", 1),
+            // A span opened twice: the newest.
+            ([start(0, s), start(10, s), end(30, s)], "20.0", 0),
+        ] {
+            let state = fold(&log(&lines.each_ref().map(String::as_str)));
+            let report = state.issue_report(&IssueId::from("1")).expect("issue 1");
+            let duration_got = report.agent_metrics[0].1.duration;
+            let duration_got = duration_got.map_or("null".to_owned(), |it| it.to_string());
+            assert_eq!(duration_got, duration, "{lines:#?}");
+            assert_eq!(report.anomalies.len(), anomalies, "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn an_end_pairs_with_starts_of_its_own_agent_and_issue_only() {
+        check(
+            &[
+                r#"0 "agent.started","issue":1,"agent":"a","span":"s""#,
+                r#"1 "agent.finished","issue":1,"agent":"b","span":"s","success":true"#,
+                r#"2 "agent.finished","issue":2,"agent":"a","span":"s","success":true"#,
+            ],
+            &[
+                ("1/agent_metrics/a/successes", "0"),
+                ("1/agent_metrics/b/attempts", "1"),
+                ("2/agent_metrics/a/duration", "null"),
+                ("final/anomalies/0/kind", r#""agent_end_without_start""#),
+                ("final/anomalies/0/issue_id", "1"),
+                ("final/anomalies/1/issue_id", "2"),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_attempt_that_ends_before_it_starts_lasted_0() {
+        check(
+            &[
+                r#"20 "agent.started","issue":1,"agent":"a""#,
+                r#"10 "agent.finished","issue":1,"agent":"a","success":true"#,
+            ],
+            &[
+                ("1/agent_metrics/a/duration", "0.0"),
+                ("1/anomalies/0/kind", r#""agent_end_before_start""#),
+            ],
+        );
+    }
+
+    #[test]
+    fn agents_stand_in_order_of_first_appearance_in_any_event() {
+        let state = fold(&log(&[
+            r#"10 "llm.called","issue":1,"agent":"z","model":"m""#,
+            r#"20 "agent.started","issue":1,"agent":"m""#,
+            r#"30 "note.added","issue":1,"agent":"b","text":"t""#,
+            r#"5 b "tool.called","issue":1,"agent":"b","tool":"t""#,
+        ]));
+        let report = state.issue_report(&IssueId::from("1")).expect("issue 1");
+        let names: Vec<&str> = report
+            .agent_metrics
+            .iter()
+            .map(|(name, _)| &**name)
+            .collect();
+        assert_eq!(names, ["b", "z", "m"]);
+        assert_eq!(report.agent_metrics[0].1.attempts, 0);
+    }
+}

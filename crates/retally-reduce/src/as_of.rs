@@ -1,22 +1,32 @@
-use retally_log::{LogReader, Position, SegmentId, Timestamp};
-use std::str::FromStr;
+//! How much of a log is folded.
 
-/// The place in log order up to which a log is folded, that place included.
+use crate::fold::{RunFold, Visit};
+use crate::price_book::PriceBook;
+use crate::run_state::RunState;
+use retally_log::{Content, Entry, LogError, LogReader, RunId, SegmentId, Timestamp};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A point in a log. What is known now of the time up to it is folded, whenever it was written.
+///
+/// Its text is an RFC 3339 time, or `SEGMENT:SEQ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AsOf {
-    /// All events whose effective time is not later.
+    /// Every event whose effective time (the running maximum of `ts` in its segment) is not after
+    /// this.
     Time(Timestamp),
-    /// All events up to a line.
+    /// Every line up to this one in log order, itself included.
     Line {
-        /// The id of the line's segment, or the unique beginning of it.
+        /// The id of the segment, or the beginning of it that no other segment's has.
         segment: String,
         /// The `seq` of the line.
         seq: u64,
     },
 }
 
-/// Why an [`AsOf`] names no place in a log.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why there is no state as of some point.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AsOfError {
     /// The text is neither a time nor a line.
@@ -30,7 +40,7 @@ pub enum AsOfError {
         /// How many segments have such an id.
         count: usize,
     },
-    /// The segment has no line of that `seq`.
+    /// The segment has no such line.
     #[error("segment `{segment}` has no sound line with seq {seq}")]
     Line {
         /// The segment.
@@ -38,6 +48,9 @@ pub enum AsOfError {
         /// The `seq`.
         seq: u64,
     },
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 impl FromStr for AsOf {
@@ -49,89 +62,55 @@ impl FromStr for AsOf {
         }
         let line = text.rsplit_once(':').and_then(|(segment, seq)| {
             let seq = seq.parse().ok()?;
-            (!segment.is_empty()).then(|| Self::Line {
-                segment: segment.to_owned(),
-                seq,
-            })
+            let segment = segment.to_owned();
+            (!segment.is_empty()).then_some(Self::Line { segment, seq })
         });
         line.ok_or_else(|| AsOfError::Malformed(text.to_owned()))
     }
 }
 
-/// An [`AsOf`] that is held against a log as it is read.
-#[derive(Clone, Debug)]
-pub(crate) struct Horizon {
-    limit: Limit,
-    /// Whether the place was passed; all that follows lies behind it.
-    is_passed: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Limit {
-    Time(Timestamp),
-    Line { segment: SegmentId, seq: u64 },
-}
-
-impl Horizon {
-    pub(crate) fn new(as_of: &AsOf, log: &LogReader) -> Result<Self, AsOfError> {
-        let limit = match as_of {
-            AsOf::Time(time) => Limit::Time(*time),
-            AsOf::Line { segment, seq } => {
-                let segment = find_segment(segment, log)?;
-                Limit::Line { segment, seq: *seq }
-            }
-        };
-        Ok(Self {
-            limit,
-            is_passed: false,
-        })
-    }
-
-    pub(crate) fn is_passed(&self) -> bool {
-        self.is_passed
-    }
-
-    /// Takes in that a line is reached, and returns whether it lies before the horizon or on it.
-    pub(crate) fn reaches(
-        &mut self,
-        position: Option<&Position>,
-        segment: &SegmentId,
-        seq: Option<u64>,
-    ) -> bool {
-        let is_within = !self.is_passed;
-        match &self.limit {
-            Limit::Time(time) => {
-                self.is_passed |= position.is_some_and(|position| position.time > *time);
-                !self.is_passed
-            }
-            Limit::Line {
-                segment: last,
-                seq: last_seq,
-            } => {
-                self.is_passed |= segment == last && seq == Some(*last_seq);
-                is_within
+/// Folds a run up to a point; where the log ends before a time, all of it.
+///
+/// # Errors
+/// The log cannot be read, or has no such line.
+pub fn fold_as_of(
+    root: &Path,
+    run_id: &RunId,
+    prices: Arc<PriceBook>,
+    as_of: &AsOf,
+) -> Result<RunState, AsOfError> {
+    let mut fold = RunFold::open(root, run_id, prices)?;
+    match as_of {
+        AsOf::Time(time) => {
+            fold.read_to_point(|entry| match entry {
+                Entry::Stretch(_, Content::Event(event)) if event.position.time > *time => {
+                    Visit::Stop
+                }
+                _ => Visit::Take,
+            })?;
+        }
+        AsOf::Line { segment, seq } => {
+            let segment = find_segment(segment, fold.log())?;
+            let is_reached = fold.read_to_point(|entry| match entry {
+                Entry::Stretch(place, _)
+                    if *place.segment == segment && place.seq == Some(*seq) =>
+                {
+                    Visit::TakeAndStop
+                }
+                _ => Visit::Take,
+            })?;
+            if !is_reached {
+                return Err(AsOfError::Line { segment, seq: *seq });
             }
         }
     }
-
-    /// Returns why the end of the log came before the horizon, where that is an error.
-    pub(crate) fn check_at_end(&self) -> Result<(), AsOfError> {
-        match &self.limit {
-            Limit::Line { segment, seq } if !self.is_passed => Err(AsOfError::Line {
-                segment: segment.clone(),
-                seq: *seq,
-            }),
-            _ => Ok(()),
-        }
-    }
+    Ok(fold.into_state())
 }
 
 /// Returns the segment of that id, else the only one whose id begins so.
 fn find_segment(wanted: &str, log: &LogReader) -> Result<SegmentId, AsOfError> {
-    let mut matching: Vec<&SegmentId> = log
-        .segment_ids()
-        .filter(|id| id.as_str().starts_with(wanted))
-        .collect();
+    let begins_so = |id: &&SegmentId| id.as_str().starts_with(wanted);
+    let mut matching: Vec<&SegmentId> = log.segment_ids().filter(begins_so).collect();
     if let Some(exact) = matching.iter().find(|id| id.as_str() == wanted) {
         matching = vec![exact];
     }
@@ -149,21 +128,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_or_a_line_is_told_apart() {
-        let time = Timestamp::parse("2024-12-03T14:30:22Z").expect("a time");
-        assert_eq!("2024-12-03T14:30:22Z".parse(), Ok(AsOf::Time(time)));
+    fn a_time_a_line_and_nonsense_are_told_apart() {
+        let shown = |text: &str| match text.parse() {
+            Ok(AsOf::Time(time)) => time.to_string(),
+            Ok(AsOf::Line { segment, seq }) => format!("{segment} {seq}"),
+            Err(error) => error.to_string(),
+        };
         assert_eq!(
-            "01938a:7".parse(),
-            Ok(AsOf::Line {
-                segment: "01938a".to_owned(),
-                seq: 7
-            })
+            shown("2024-12-03T15:30:22+01:00"),
+            "2024-12-03T14:30:22.000000Z"
         );
+        assert_eq!(shown("01938a:7"), "01938a 7");
         for text in ["", ":7", "a:", "a:-1", "yesterday", "2024-12-03T14:30:22x"] {
-            assert_eq!(
-                text.parse::<AsOf>(),
-                Err(AsOfError::Malformed(text.to_owned()))
-            );
+            assert!(shown(text).contains("is neither"), "{text}");
         }
     }
 }

@@ -72,3 +72,26 @@ impl Code {
             .saturating_add(self.sums.lines_deleted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::test_helpers::check;
+
+    #[test]
+    fn changes_add_up_and_the_last_coverage_in_log_order_stands() {
+        check(
+            &[
+                r#"2 "code.changed","issue":1,"files_created":1,"lines_added":10,"test_coverage_percent":81.256"#,
+                r#"3 "code.changed","issue":1,"files_modified":2,"lines_deleted":4,"commits":1"#,
+                r#"1 b "code.changed","issue":1,"files_deleted":5,"test_coverage_percent":70"#,
+            ],
+            &[(
+                "1/code",
+                r#"{"files_created":1,"files_modified":2,"files_deleted":5,"lines_added":10,
+                    "lines_deleted":4,"commits":1,"test_coverage_percent":81.26}"#,
+            )],
+        );
+        let note = r#"1 "note.added","issue":1,"text":"t""#;
+        check(&[note], &[("1/code/test_coverage_percent", "null")]);
+    }
+}

@@ -177,3 +177,165 @@ impl Cycle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::test_helpers::{check, fold, log};
+    use retally_log::IssueId;
+
+    #[test]
+    fn a_cycle_counts_its_attempts_as_retries_of_its_agent() {
+        check(
+            &[
+                r#"0 "debug.started","issue":1,"agent":"testing","error_type":"e","error_message":"m""#,
+                r#"10 "debug.attempted","issue":1"#,
+                r#"20 "debug.attempted","issue":1,"agent":"coding""#,
+                r#"30 "debug.finished","issue":1,"resolved":true,"resolution_method":"fix""#,
+            ],
+            &[
+                ("1/agent_metrics/testing/retries", "2"),
+                ("1/agent_metrics/coding/retries", "0"),
+                ("1/total_agent_retries", "2"),
+                ("1/debugging_cycles", "1"),
+                ("1/resolved_cycles", "1"),
+                ("1/debugging_success_rate", "100.0"),
+                ("1/total_errors", "1"),
+                (
+                    "1/debugging_details/0",
+                    r#"{"agent":"testing","error_type":"e","attempts":2,"resolved":true,
+                        "duration_seconds":30.0,"error_message":"m",
+                        "started_at":"2024-12-03T12:00:00.000000Z",
+                        "ended_at":"2024-12-03T12:00:30.000000Z","open":false,
+                        "resolution_method":"fix"}"#,
+                ),
+                ("final/retries_by_agent", r#"{"coding":0,"testing":2}"#),
+            ],
+        );
+    }
+
+    /// Opens cycle A (agent a, span s, at 0), B (agent b, no span, at 1) and C (agent a, span t,
+    /// at 2), and returns the error types of the cycles that are closed after one end.
+    fn closed_by(end: &str) -> Vec<String> {
+        let end = format!(r#"9 "debug.finished","issue":1,"resolved":true{end}"#);
+        let state = fold(&log(&[
+            r#"0 "debug.started","issue":1,"agent":"a","span":"s","error_type":"A","error_message":"""#,
+            r#"1 "debug.started","issue":1,"agent":"b","error_type":"B","error_message":"""#,
+            r#"2 "debug.started","issue":1,"agent":"a","span":"t","error_type":"C","error_message":"""#,
+            &end,
+        ]));
+        let report = state.issue_report(&IssueId::from("1")).expect("issue 1");
+        let closed = report
+            .debugging_details
+            .into_iter()
+            .filter(|cycle| !cycle.open);
+        closed.map(|cycle| cycle.error_type).collect()
+    }
+
+    #[test]
+    fn an_end_goes_to_its_span_else_its_agent_else_the_newest_open_cycle() {
+        for (end, expected) in [
+            (r#","span":"s""#, "A"),
+            (r#","span":"s","agent":"b""#, "A"),
+            (r#","agent":"b""#, "B"),
+            (r#","agent":"a""#, "C"),
+            ("", "C"),
+            (r#","span":"?","agent":"b""#, "B"),
+            (r#","span":"?","agent":"?""#, "C"),
+        ] {
+            assert_eq!(closed_by(end), [expected], "{end}");
+        }
+    }
+
+    #[test]
+    fn without_an_open_cycle_attempts_and_ends_are_anomalies() {
+        check(
+            &[
+                r#"0 "debug.attempted","issue":1,"agent":"a""#,
+                r#"1 "debug.finished","issue":1,"resolved":true"#,
+            ],
+            &[
+                (
+                    "1/anomalies",
+                    r#"[{"kind":"debug_attempt_without_cycle","agent":"a","at":"2024-12-03T12:00:00.000000Z"},
+                        {"kind":"cycle_end_without_start","at":"2024-12-03T12:00:01.000000Z"}]"#,
+                ),
+                ("1/resolved_cycles", "0"),
+                ("1/debugging_success_rate", "null"),
+                ("1/agent_metrics/a/retries", "0"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_cycle_that_is_open_when_its_issue_ends_is_an_anomaly_until_it_ends() {
+        let open = [
+            r#"0 "debug.started","issue":1,"agent":"a","error_type":"e","error_message":"m""#,
+            r#"5 "note.added","issue":1,"text":"t""#,
+        ];
+        check(
+            &open,
+            &[
+                ("1/anomalies", "[]"),
+                ("1/debugging_details/0/open", "true"),
+                ("1/debugging_details/0/resolved", "false"),
+                ("1/debugging_details/0/ended_at", "null"),
+                ("1/debugging_details/0/duration_seconds", "5.0"),
+                ("metadata/anomalies", "0"),
+            ],
+        );
+        let ended = [
+            &open[..],
+            &[r#"9 "issue.finished","issue":1,"status":"failed""#],
+        ]
+        .concat();
+        check(
+            &ended,
+            &[
+                (
+                    "1/anomalies",
+                    r#"[{"kind":"cycle_still_open","agent":"a","at":"2024-12-03T12:00:00.000000Z"}]"#,
+                ),
+                ("1/debugging_details/0/duration_seconds", "9.0"),
+                ("metadata/anomalies", "1"),
+            ],
+        );
+        let closed = [
+            &ended[..],
+            &[r#"12 "debug.finished","issue":1,"resolved":true"#],
+        ]
+        .concat();
+        check(
+            &closed,
+            &[
+                ("1/anomalies", "[]"),
+                ("1/resolved_cycles", "1"),
+                ("metadata/anomalies", "0"),
+            ],
+        );
+        let run_ended = [&open[..], &[r#"9 "run.finished","status":"failed""#]].concat();
+        check(
+            &run_ended,
+            &[
+                ("1/anomalies/0/kind", r#""cycle_still_open""#),
+                ("final/anomalies/0/issue_id", "1"),
+                ("metadata/anomalies", "1"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_thousand_cycles_are_listed_and_all_are_counted() {
+        let start =
+            r#"0 "debug.started","issue":1,"agent":"a","error_type":"e","error_message":"m""#;
+        let end = r#"1 "debug.finished","issue":1,"resolved":true"#;
+        let lines: Vec<&str> = std::iter::repeat_n([start, end], 1_500).flatten().collect();
+        let state = fold(&log(&lines));
+        let report = state.issue_report(&IssueId::from("1")).expect("issue 1");
+        assert_eq!(report.debugging_cycles, 1_500);
+        assert_eq!(report.debugging_details.len(), 1_000);
+        assert_eq!(
+            report.omitted.into_iter().collect::<Vec<_>>(),
+            [("debugging_details", 500)]
+        );
+    }
+}

@@ -1,164 +1,231 @@
-use crate::as_of::{AsOf, AsOfError, Horizon};
+//! The one path from a log to a state, for the watcher and for a rebuild.
+
 use crate::price_book::PriceBook;
+use crate::report_files::{Change, ReportError, RunFiles};
 use crate::run_state::RunState;
-use retally_log::{Content, Entry, LogError, LogReader, RunDir};
+use retally_log::{Content, EVENTS_DIR, Entry, LogError, LogReader, RunId};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How often a state is folded again in one [`RunFold::catch_up`] because events came late.
+/// A run's log as it is read, and the state that it amounts to so far.
 ///
-/// Writers whose clocks differ can bring late events for as long as they write; the next call
-/// goes on.
-const REFOLDS_MAX: u32 = 3;
-
-/// The state of a run, kept up to what its log holds.
-///
-/// This is the one path from a log to its reports: a rebuild catches up from the beginning, a
-/// watcher catches up again and again.
+/// Rebuilding is catching up from the beginning: live and rebuild are the same calls.
 ///
 /// ```no_run
-/// use retally_log::{Root, RunId};
+/// use retally_log::RunId;
 /// use retally_reduce::{PriceBook, RunFold};
+/// use std::path::Path;
 /// use std::sync::Arc;
 ///
-/// let root = Root::new("logs/runs");
-/// let prices = Arc::new(PriceBook::for_root(root.path())?);
-/// let mut fold = RunFold::open(&root.run(&RunId::new("run_1")?), prices)?;
-/// println!("{} issues", fold.catch_up()?.metadata().total_issues);
+/// let root = Path::new("logs/runs");
+/// let prices = Arc::new(PriceBook::for_root(root)?);
+/// let mut fold = RunFold::open(root, &RunId::new("run_1")?, prices)?;
+/// for change in fold.update_files()? {
+///     println!("{:?} {}", change.kind, change.path.display());
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RunFold {
+    root: PathBuf,
     log: LogReader,
-    blank: RunState,
     state: RunState,
-    horizon: Option<Horizon>,
+    damaged_lines: u64,
+    misfit_lines: u64,
+    /// Whether every report file was written from an earlier state of this very fold, so that
+    /// those of changed issues are enough.
+    wrote_all: bool,
 }
 
-/// Why a log cannot be folded. Damage and senseless events are no errors: reports name them.
+/// Why report files are not up to date.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FoldError {
+pub enum UpdateError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The place up to which it should be folded is not in it.
+    /// The files cannot be written.
     #[error(transparent)]
-    AsOf(#[from] AsOfError),
+    Report(#[from] ReportError),
+}
+
+/// How often a log is looked at again for growth in one go; one that is written all the time
+/// would never end.
+const LOOKS_MAX: u32 = 4;
+
+/// What is done with an entry of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    Take,
+    TakeAndStop,
+    Stop,
 }
 
 impl RunFold {
-    /// Opens the log of a run; nothing is folded yet.
+    /// Opens the log of a run in a root; nothing is folded yet.
     ///
     /// # Errors
     /// The log cannot be read.
-    pub fn open(run: &RunDir, prices: Arc<PriceBook>) -> Result<Self, FoldError> {
-        let log = LogReader::open(run.events_path())?;
-        let blank = RunState::new(run.id().clone(), prices);
+    pub fn open(root: &Path, run_id: &RunId, prices: Arc<PriceBook>) -> Result<Self, LogError> {
+        let events_dir = root.join(run_id.as_str()).join(EVENTS_DIR);
         Ok(Self {
-            log,
-            state: blank.clone(),
-            blank,
-            horizon: None,
+            root: root.to_owned(),
+            log: LogReader::open(events_dir)?,
+            state: RunState::new(run_id.clone(), prices),
+            damaged_lines: 0,
+            misfit_lines: 0,
+            wrote_all: false,
         })
     }
 
-    /// Folds a run up to a place in its log: what is known now of that time.
+    /// Folds what the log has beyond what was folded, and returns whether there was anything.
+    /// Where that makes the state stale, the log is folded again from its beginning.
+    ///
+    /// Damage near the end of a file, which might be a write half shown, is looked at twice.
     ///
     /// # Errors
-    /// The log cannot be read, or has no such place.
-    pub fn as_of(
-        run: &RunDir,
-        prices: Arc<PriceBook>,
-        as_of: &AsOf,
-    ) -> Result<RunState, FoldError> {
-        let mut fold = Self::open(run, prices)?;
-        let horizon = Horizon::new(as_of, &fold.log)?;
-        fold.horizon = Some(horizon);
-        fold.read_on()?;
-        if let Some(horizon) = &fold.horizon {
-            horizon.check_at_end()?;
+    /// The log cannot be read. What was folded stays; call again to go on.
+    pub fn catch_up(&mut self) -> Result<bool, LogError> {
+        let mut has_news = false;
+        for _ in 0..LOOKS_MAX {
+            let has_grown = self.advance()?;
+            if self.is_stale() {
+                self.refold()?;
+            } else if !has_grown {
+                break;
+            }
+            has_news = true;
         }
-        Ok(fold.state)
+        Ok(has_news)
     }
 
-    /// Returns whether the run has no segments, so that it is none of ours.
-    pub fn is_empty(&self) -> bool {
-        self.log.segment_ids().next().is_none()
+    /// Does what [`catch_up`](Self::catch_up) does, but leaves a stale state for the caller to
+    /// [fold again](Self::refold), for which a live watcher sets aside a share of its time.
+    ///
+    /// # Errors
+    /// The log cannot be read. What was folded stays; call again to go on.
+    pub fn advance(&mut self) -> Result<bool, LogError> {
+        if self.is_stale() {
+            return Ok(false);
+        }
+        let has_news = self.log.refresh()?;
+        self.read(|_| Visit::Take)?;
+        Ok(has_news)
     }
 
-    /// Returns the state as of the last time that it caught up.
+    /// Forgets the state and folds the log from its beginning.
+    ///
+    /// # Errors
+    /// The log cannot be read. What was folded stays; call again to go on.
+    pub fn refold(&mut self) -> Result<(), LogError> {
+        self.log.rewind()?;
+        self.read(|_| Visit::Take)?;
+        assert!(
+            !self.is_stale(),
+            "a log that is read from its beginning comes in log order"
+        );
+        Ok(())
+    }
+
+    /// Reads to the end of what is known of the log, to where `visit` stops, or until the state is
+    /// stale; returns whether `visit` stopped.
+    pub(crate) fn read(&mut self, visit: impl Fn(&Entry<'_>) -> Visit) -> Result<bool, LogError> {
+        let mut is_stopped = false;
+        while !is_stopped {
+            // Taken apart, for the reader lends its entry while the rest changes.
+            let Self {
+                log,
+                state,
+                damaged_lines,
+                misfit_lines,
+                wrote_all,
+                ..
+            } = self;
+            let stepped = log.next(|entry| {
+                let visit = visit(&entry);
+                match entry {
+                    _ if visit == Visit::Stop => {}
+                    Entry::Rewound => {
+                        let (run_id, prices) = (state.run_id().clone(), state.prices.clone());
+                        *state = RunState::new(run_id, prices);
+                        (*damaged_lines, *misfit_lines, *wrote_all) = (0, 0, false);
+                    }
+                    Entry::Stretch(_, Content::Event(event)) => {
+                        state.apply(&event.position, event.times, &event.envelope);
+                    }
+                    Entry::Stretch(_, Content::Damage(_)) => *damaged_lines += 1,
+                    Entry::Stretch(_, Content::Misfit(_)) => *misfit_lines += 1,
+                    Entry::Stretch(..) => {}
+                }
+                visit != Visit::Take
+            })?;
+            self.state.set_aside(self.damaged_lines, self.misfit_lines);
+            match stepped {
+                Some(stops) => is_stopped = stops,
+                None => break,
+            }
+            if self.is_stale() {
+                break;
+            }
+        }
+        Ok(is_stopped)
+    }
+
+    /// Reads as [`read`](Self::read) does, and looks twice at damage near the end.
+    pub(crate) fn read_to_point(
+        &mut self,
+        visit: impl Fn(&Entry<'_>) -> Visit,
+    ) -> Result<bool, LogError> {
+        for _ in 0..LOOKS_MAX {
+            if self.read(&visit)? {
+                return Ok(true);
+            }
+            if !self.log.refresh()? {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Brings the run's report files up to date with its log, and returns what that changed: locks
+    /// the run's folder, catches up, writes what changed, unlocks.
+    ///
+    /// # Errors
+    /// The log cannot be read, or a file cannot be written; call again to go on.
+    pub fn update_files(&mut self) -> Result<Vec<Change>, UpdateError> {
+        let files = RunFiles::open(&self.root, self.state.run_id())?.lock()?;
+        self.catch_up()?;
+        let changed = self.state.take_changed();
+        // Until all was written, what was changed is not known to be in the files.
+        let is_partial = std::mem::replace(&mut self.wrote_all, false);
+        let changes = if is_partial {
+            files.write_changed(&self.state, &changed)?
+        } else {
+            files.write(&self.state)?
+        };
+        self.wrote_all = true;
+        Ok(changes)
+    }
+
+    /// Returns whether the state has to be folded again, which [`catch_up`](Self::catch_up) does.
+    pub fn is_stale(&self) -> bool {
+        self.state.is_stale()
+    }
+
+    /// Returns the state as far as the log was folded.
     pub fn state(&self) -> &RunState {
         &self.state
     }
 
-    /// Returns the state as of the last time that it caught up, and lets go of the log.
+    /// Returns the state, and lets go of the log.
     pub fn into_state(self) -> RunState {
         self.state
     }
 
-    /// Returns the state, to take its changes.
-    pub fn state_mut(&mut self) -> &mut RunState {
-        &mut self.state
-    }
-
-    /// Folds what the log holds beyond what was folded, and returns the state.
-    ///
-    /// # Errors
-    /// The log cannot be read; a later call goes on where this one stopped.
-    pub fn catch_up(&mut self) -> Result<&RunState, FoldError> {
-        let mut refolds = 0;
-        loop {
-            self.read_on()?;
-            let is_stale = self.state.is_stale();
-            if is_stale && refolds == REFOLDS_MAX {
-                break;
-            }
-            if is_stale {
-                refolds += 1;
-                self.log.rewind()?;
-            } else if !self.log.refresh()? {
-                break;
-            }
-        }
-        Ok(&self.state)
-    }
-
-    /// Applies all that the log yields for now, or up to the horizon.
-    fn read_on(&mut self) -> Result<(), FoldError> {
-        let Self {
-            log,
-            blank,
-            state,
-            horizon,
-        } = self;
-        while horizon.as_ref().is_none_or(|horizon| !horizon.is_passed()) {
-            let entry = log.next(|entry| match entry {
-                Entry::Rewound => *state = blank.clone(),
-                Entry::Stretch(place, content) => {
-                    let position = match &content {
-                        Content::Event(event) => Some(&event.position),
-                        _ => None,
-                    };
-                    let is_within = horizon
-                        .as_mut()
-                        .is_none_or(|horizon| horizon.reaches(position, place.segment, place.seq));
-                    if is_within {
-                        apply(state, &content);
-                    }
-                }
-            })?;
-            if entry.is_none() {
-                break;
-            }
-        }
-        Ok(())
+    /// Returns the reader of the log, for its bytes that are no whole lines yet.
+    pub fn log(&self) -> &LogReader {
+        &self.log
     }
 }
 
-fn apply(state: &mut RunState, content: &Content<'_>) {
-    match content {
-        Content::Event(event) => state.apply(&event.position, event.times, &event.envelope),
-        Content::Damage(_) => state.set_aside(1, 0),
-        Content::Misfit(_) => state.set_aside(0, 1),
-        _ => {}
-    }
-}
+#[cfg(test)]
+mod tests;

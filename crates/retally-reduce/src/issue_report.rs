@@ -260,3 +260,6 @@ pub(crate) fn omitted<const N: usize>(
         .filter(|(_, count)| *count > 0)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,8 @@
 //!
 //! [`RunState`] takes events one by one and says at any time what they amount to: a
 //! [`RunMetadata`], a [`RunReport`], and an [`IssueReport`] for each issue. `docs/metrics.md`
-//! explains each number.
+//! explains each number. [`RunFold`] keeps a state up with a run's log and [`RunFiles`] with its
+//! files; [`rebuild`] does both for many runs, from the beginning.
 //!
 //! What this crate promises: the reports of a log are the same bytes on every machine, for any
 //! number of threads and any chunking of the input. What its fold never does: read a clock, the
@@ -16,8 +17,9 @@ mod as_of;
 mod code;
 mod cycles;
 mod detail_list;
+mod difference;
+mod directory;
 mod fold;
-mod folder;
 mod issue_report;
 mod issue_state;
 mod lifetime;
@@ -30,31 +32,35 @@ mod price_book;
 mod price_file;
 mod quantity;
 mod rebuild;
+mod report_file;
 mod report_files;
 mod report_json;
 mod run_metadata;
 mod run_report;
 mod run_start;
 mod run_state;
+#[cfg(test)]
+mod test_helpers;
 mod totals;
 mod usage;
 mod used_keys;
 
 pub use agents::AgentMetrics;
 pub use anomaly::{Anomaly, AnomalyKind};
-pub use as_of::{AsOf, AsOfError};
+pub use as_of::{AsOf, AsOfError, fold_as_of};
 pub use code::CodeMetrics;
 pub use cycles::CycleDetail;
 pub use detail_list::DETAILS_MAX;
-pub use fold::{FoldError, RunFold};
+pub use fold::{RunFold, UpdateError};
 pub use issue_report::{IssueOutcome, IssueReport};
 pub use issue_state::{ErrorDetail, NoteDetail};
 pub use pipelines::PipelineDetail;
 pub use price_book::{PRICES_FILE, PriceBook};
 pub use price_file::PriceBookError;
 pub use quantity::{Percent, Seconds, Usd};
-pub use rebuild::{RebuildError, rebuild, rebuild_all};
-pub use report_files::{Difference, DifferenceKind, Mode, ReportFiles, ReportFilesError};
+pub use rebuild::{RebuildMode, Rebuilt, rebuild};
+pub use report_file::ISSUES_DIR;
+pub use report_files::{Change, ChangeKind, LockedRunFiles, ReportError, RunFiles};
 pub use report_json::to_json_bytes;
 pub use run_metadata::RunMetadata;
 pub use run_report::{IssuesByStatus, RunOutcome, RunReport};

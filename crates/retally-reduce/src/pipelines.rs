@@ -240,3 +240,162 @@ impl PipelineDetail {
         self.duration_seconds = seconds(event.duration_ms).or(self.duration_seconds);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::test_helpers::{check, fold, log};
+    use retally_log::IssueId;
+
+    /// Records statuses of one identity at the given seconds and compares the attempts' statuses.
+    fn check_statuses(records: &[(u32, &str)], expected: &[&str]) {
+        let line = |(at, status): &(u32, &str)| {
+            format!(r#"{at} "pipeline.recorded","issue":1,"pipeline_id":7,"status":"{status}""#)
+        };
+        let lines: Vec<String> = records.iter().map(line).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let state = fold(&log(&lines));
+        let report = state.issue_report(&IssueId::from("1")).expect("issue 1");
+        let details = report.pipeline_details.iter();
+        let statuses: Vec<&str> = details.map(|detail| &*detail.status).collect();
+        assert_eq!(statuses, expected, "{records:?}");
+        assert_eq!(report.pipeline_attempts, expected.len() as u64);
+    }
+
+    #[test]
+    fn a_status_replaces_one_that_is_not_final() {
+        check_statuses(
+            &[(1, "created"), (2, "running"), (3, "success")],
+            &["success"],
+        );
+        check_statuses(&[(1, "created"), (2, "requested")], &["running"]);
+        check_statuses(&[(1, "brand new"), (2, "failure")], &["failed"]);
+    }
+
+    #[test]
+    fn an_equal_final_status_is_a_repeat() {
+        check_statuses(&[(1, "success"), (2, "success")], &["success"]);
+        check_statuses(&[(1, "failed"), (2, "failure")], &["failed"]);
+        check_statuses(&[(1, "cancelled"), (9, "canceled")], &["canceled"]);
+    }
+
+    #[test]
+    fn after_a_final_status_another_one_begins_a_new_attempt() {
+        check_statuses(&[(1, "failed"), (2, "success")], &["failed", "success"]);
+        check_statuses(&[(1, "failed"), (2, "running")], &["failed", "running"]);
+        check_statuses(
+            &[(1, "failed"), (2, "running"), (3, "failed")],
+            &["failed", "failed"],
+        );
+        // Of the same time or an earlier one, `running` is old news; another end never is.
+        check_statuses(&[(2, "success"), (2, "running")], &["success"]);
+        check_statuses(&[(2, "success"), (1, "running")], &["success"]);
+        check_statuses(&[(2, "success"), (2, "failed")], &["success", "failed"]);
+        check_statuses(&[(2, "success"), (1, "failed")], &["success", "failed"]);
+        // A repeat does not move the time of the end.
+        check_statuses(
+            &[(10, "success"), (20, "success"), (15, "running")],
+            &["success", "running"],
+        );
+    }
+
+    #[test]
+    fn attempts_are_told_apart_by_issue_id_name_and_attempt() {
+        let record = |more: &str| format!(r#"1 "pipeline.recorded","status":"success"{more}"#);
+        let lines = [
+            record(r#","issue":1,"pipeline_id":7"#),
+            record(r#","issue":1,"pipeline_id":"7","attempt":1"#),
+            record(r#","issue":2,"pipeline_id":7"#),
+            record(r#","issue":1,"pipeline_id":8"#),
+            record(r#","issue":1,"pipeline_id":7,"name":"ci""#),
+            record(r#","issue":1,"pipeline_id":7,"attempt":2"#),
+            record(r#","pipeline_id":7"#),
+        ];
+        let lines = lines.each_ref().map(String::as_str);
+        check(
+            &lines,
+            &[
+                ("1/pipeline_attempts", "4"),
+                ("2/pipeline_attempts", "1"),
+                ("final/pipeline_attempts", "6"),
+                ("final/first_pass_base", "4"),
+                ("final/total_issues", "2"),
+            ],
+        );
+    }
+
+    #[test]
+    fn rates_are_of_all_attempts() {
+        let record = |id: u32, status: &str| {
+            format!(r#"1 "pipeline.recorded","issue":1,"pipeline_id":{id},"status":"{status}""#)
+        };
+        let lines = [
+            record(1, "success"),
+            record(2, "failed"),
+            record(3, "timed_out"),
+            record(4, "canceled"),
+            record(5, "running"),
+            record(6, "skipped"),
+        ];
+        let lines = lines.each_ref().map(String::as_str);
+        check(
+            &lines,
+            &[
+                ("1/succeeded_pipelines", "1"),
+                ("1/failed_pipelines", "2"),
+                ("1/pipeline_success_rate", "16.67"),
+            ],
+        );
+        let note = r#"1 "note.added","issue":1,"text":"t""#;
+        check(&[note], &[("1/pipeline_success_rate", "null")]);
+    }
+
+    #[test]
+    fn first_pass_is_of_the_first_attempt_that_succeeded_or_failed() {
+        let record = |id: &str, name: &str, status: &str| {
+            format!(
+                r#"1 "pipeline.recorded","issue":1,"pipeline_id":"{id}","name":"{name}","status":"{status}""#
+            )
+        };
+        let mut lines = vec![
+            record("1", "ci", "canceled"),
+            record("2", "ci", "success"),
+            record("3", "ci", "failed"),
+            record("4", "lint", "failed"),
+            record("5", "lint", "success"),
+            record("6", "docs", "canceled"),
+            record("7", "slow", "running"),
+            record("8", "slow", "success"),
+        ];
+        let expected = |passed: &'static str, rate: &'static str| {
+            [
+                ("final/first_pass_pipelines", passed),
+                ("final/first_pass_base", "3"),
+                ("final/first_pass_rate", rate),
+            ]
+        };
+        let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+        check(&texts, &expected("2", "66.67"));
+        // The first attempt of `slow` ends after the second did, and still is the first.
+        lines.push(record("7", "slow", "failed"));
+        let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+        check(&texts, &expected("1", "33.33"));
+    }
+
+    #[test]
+    fn the_last_that_was_stated_of_an_attempt_stands() {
+        check(
+            &[
+                r#"1 "pipeline.recorded","issue":1,"pipeline_id":7,"status":"running","commit_sha":"a","ref":"main","name":"ci""#,
+                r#"2 "pipeline.recorded","issue":1,"pipeline_id":7,"status":"failed","name":"ci","failed_jobs":["j"],"queue_ms":1500,"duration_ms":60000,"url":"u","triggered_by":"t","error_type":"e""#,
+                r#"3 "pipeline.recorded","issue":1,"pipeline_id":7,"status":"failed","name":"ci","commit_sha":"b""#,
+            ],
+            &[(
+                "1/pipeline_details",
+                r#"[{"pipeline_id":"7","status":"failed","commit_sha":"b","name":"ci","ref":"main",
+                    "attempt":1,"recorded_at":"2024-12-03T12:00:02.000000Z","triggered_by":"t",
+                    "failed_jobs":["j"],"error_type":"e","queue_seconds":1.5,
+                    "duration_seconds":60.0,"url":"u"}]"#,
+            )],
+        );
+    }
+}

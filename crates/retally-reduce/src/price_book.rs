@@ -16,6 +16,15 @@ use std::path::Path;
 /// plain name before a pattern, a longer pattern before a shorter one), then one that names the
 /// provider of the call, then the latest `valid_from`, then the first in the file. An entry
 /// without provider fits any; an entry with one fits the calls that state it or state none.
+///
+/// ```
+/// use retally_reduce::PriceBook;
+///
+/// let text = "[[price]]\nmodel = 'deepseek-*'\ninput = 0.27\noutput = 1.10\n";
+/// let book = PriceBook::parse(text, "prices.toml")?;
+/// assert_ne!(book.digest(), PriceBook::built_in().digest());
+/// # Ok::<(), retally_reduce::PriceBookError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceBook {
     entries: Vec<Price>,

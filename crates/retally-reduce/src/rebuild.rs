@@ -1,56 +1,63 @@
-use crate::fold::{FoldError, RunFold};
+//! Writing report files from raw logs.
+
+use crate::fold::{RunFold, UpdateError};
 use crate::price_book::PriceBook;
-use crate::report_files::{Difference, Mode, ReportFiles, ReportFilesError};
+use crate::report_files::{Change, RunFiles};
 use rayon::prelude::*;
-use retally_log::RunDir;
+use retally_log::RunId;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Why the report files of a run cannot be rebuilt.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RebuildError {
-    /// Its log cannot be folded.
-    #[error(transparent)]
-    Fold(#[from] FoldError),
-    /// Its report files cannot be written.
-    #[error(transparent)]
-    Files(#[from] ReportFilesError),
+/// What a rebuild does with the differences that it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RebuildMode {
+    /// Brings the files to what the logs say.
+    Write,
+    /// Changes nothing, and names the first differing key of each file.
+    DryRun,
 }
 
-/// Computes all report files of a run from its raw log and writes those that differ, or only
-/// compares them. Returns what differed before.
-///
-/// A folder without segments is left as it is.
-///
-/// # Errors
-/// The log cannot be read, or a file cannot be written.
+/// What became of one run in a rebuild.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// The run.
+    pub run_id: RunId,
+    /// What changed, or would.
+    pub changes: Result<Vec<Change>, UpdateError>,
+}
+
+/// Folds the logs of some runs from their beginning and writes all their report files, several
+/// runs at once; `on_rebuilt` is called as each is done. The results are in the order of `runs`.
 pub fn rebuild(
-    run: &RunDir,
+    root: &Path,
+    runs: &[RunId],
     prices: &Arc<PriceBook>,
-    mode: Mode,
-) -> Result<Vec<Difference>, RebuildError> {
-    let mut fold = RunFold::open(run, Arc::clone(prices))?;
-    if fold.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Under the lock, so that what is written is the newest that anybody has read.
-    let files = ReportFiles::open(run, mode)?;
-    let state = fold.catch_up()?;
-    Ok(files.bring_up_to_date(state, mode)?)
+    mode: RebuildMode,
+    on_rebuilt: impl Fn(&Rebuilt) + Sync,
+) -> Vec<Rebuilt> {
+    let rebuild = |run_id: &RunId| {
+        let rebuilt = Rebuilt {
+            run_id: run_id.clone(),
+            changes: rebuild_run(root, run_id, prices, mode),
+        };
+        on_rebuilt(&rebuilt);
+        rebuilt
+    };
+    runs.par_iter().map(rebuild).collect()
 }
 
-/// Rebuilds several runs, as many at once as there are processors, and calls `done` after each.
-/// The results are in the order of the runs.
-pub fn rebuild_all(
-    runs: &[RunDir],
+fn rebuild_run(
+    root: &Path,
+    run_id: &RunId,
     prices: &Arc<PriceBook>,
-    mode: Mode,
-    done: impl Fn(&RunDir) + Sync,
-) -> Vec<Result<Vec<Difference>, RebuildError>> {
-    let rebuild_one = |run: &RunDir| {
-        let result = rebuild(run, prices, mode);
-        done(run);
-        result
-    };
-    runs.par_iter().map(rebuild_one).collect()
+    mode: RebuildMode,
+) -> Result<Vec<Change>, UpdateError> {
+    let mut fold = RunFold::open(root, run_id, Arc::clone(prices))?;
+    match mode {
+        RebuildMode::Write => fold.update_files(),
+        RebuildMode::DryRun => {
+            fold.catch_up()?;
+            Ok(RunFiles::open(root, run_id)?.compare(fold.state())?)
+        }
+    }
 }

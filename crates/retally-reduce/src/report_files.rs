@@ -1,396 +1,449 @@
-use crate::folder::{Folder, is_temporary};
-use crate::report_json::to_json_bytes;
+//! The files in which the reports of a run stand.
+
+use crate::difference::first_difference;
+use crate::directory::{Directory, Lock, is_temporary};
+use crate::report_file::{
+    ISSUES_DIR, ReportFile, final_name, is_issue_name, issue_names, metadata_name, reports,
+};
 use crate::run_state::RunState;
-use retally_log::{IssueId, RunDir, file_stem};
-use serde_json::Value;
+use retally_log::{COMPRESSED_SUFFIX, EVENTS_DIR, IssueId, RunId, SEGMENT_SUFFIX};
+use rustix::fs::FileType;
 use std::collections::BTreeSet;
-use std::fmt;
-use std::fs::{File, TryLockError};
-use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-/// The folder of a run that holds the reports of its issues.
-const ISSUES_DIR: &str = "issues";
+/// The longest standing file that is looked into for what differs; no report comes near.
+const STANDING_BYTES_MAX: u64 = 1 << 30;
 
-/// How long another process may hold the run's folder, and how often is looked whether it does.
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
-const LOCK_POLL: Duration = Duration::from_millis(5);
-
-/// The report files of a run, in its folder.
-///
-/// They are written under a lock of the folder, each at once, and only where bytes changed.
-pub struct ReportFiles {
-    path: PathBuf,
-    run_id: String,
-    folder: Folder,
-    /// Held until it is dropped; `None` where the file system has no locks, or none was asked for.
-    lock: Option<File>,
-}
-
-/// Whether report files are brought up to date or only compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Files are written and removed.
-    Write,
-    /// Nothing is changed.
-    DryRun,
-}
-
-/// Why report files cannot be written. What stood before still stands.
+/// Why report files are not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReportFilesError {
-    /// A folder or file cannot be read or written.
-    #[error("cannot {action} `{}` (check permissions and free space)", .path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The folder or file.
+pub enum ReportError {
+    /// A folder cannot be opened or made.
+    #[error("cannot open `{}`", .path.display())]
+    Open {
+        /// The folder.
         path: PathBuf,
         /// Why not.
         source: io::Error,
     },
-    /// Another process holds the run's folder.
-    #[error(
-        "another process has been writing reports in `{}` for {} s (end it, or try again)",
-        .path.display(), LOCK_WAIT_MAX.as_secs()
-    )]
+    /// A link, or a file, stands where a folder should.
+    #[error("`{}` is a link or no folder (put a folder in its place)", .path.display())]
+    NotAFolder {
+        /// What stands there.
+        path: PathBuf,
+    },
+    /// Somebody else keeps the run's folder locked.
+    #[error("`{}` has been locked by another process for too long (end the retally that hangs)", .path.display())]
     Locked {
         /// The run's folder.
         path: PathBuf,
     },
-}
-
-/// A report file that is not what the log calls for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The file, relative to the run's folder.
-    pub file: String,
-    /// In what way.
-    pub kind: DifferenceKind,
-}
-
-/// In what way a report file is not what the log calls for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DifferenceKind {
-    /// It is not there.
-    Missing,
-    /// It should not be there.
-    Extra,
-    /// It is no JSON: cut, or changed by hand.
-    Unreadable,
-    /// It says something else.
-    Value {
-        /// The first key that differs, as a JSON pointer (RFC 6901).
-        pointer: String,
-        /// The JSON that stands there; empty where the key is missing.
-        got: String,
-        /// The JSON that the log calls for; empty where it calls for no such key.
-        want: String,
+    /// A file cannot be read, written or removed; what stood there still stands.
+    #[error("cannot write `{}`", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
-    /// It says the same in other bytes: other white space or order.
-    Bytes,
 }
 
-/// Reads as `missing`, or as `/duration_seconds is 3.0, the log says 4.0`.
-impl fmt::Display for DifferenceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What happens to a report file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// There was none.
+    Created,
+    /// It had other bytes, or was no regular file.
+    Replaced,
+    /// The log does not call for it.
+    Removed,
+}
+
+impl ChangeKind {
+    /// Returns the word that people read.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Missing => f.write_str("missing"),
-            Self::Extra => f.write_str("the log calls for no such file"),
-            Self::Unreadable => f.write_str("no JSON"),
-            Self::Bytes => f.write_str("the same values in other bytes"),
-            Self::Value { pointer, got, want } => match (got.is_empty(), want.is_empty()) {
-                (true, _) => write!(f, "{pointer} is missing, the log says {want}"),
-                (_, true) => write!(f, "{pointer} is {got}, the log says nothing of it"),
-                _ => write!(f, "{pointer} is {got}, the log says {want}"),
-            },
+            Self::Created => "created",
+            Self::Replaced => "replaced",
+            Self::Removed => "removed",
         }
     }
 }
 
-impl ReportFiles {
-    /// Opens the folder of a run, and holds its lock where files are to be written.
+/// A change of a report file, made or to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The file, from the run's folder on.
+    pub path: PathBuf,
+    /// What happens to it.
+    pub kind: ChangeKind,
+    /// A JSON pointer to the first differing key, in order of the keys' names; `None` where
+    /// nobody looked, or where one of the two is not there or is no JSON, or where they differ in
+    /// nothing but form.
+    pub first_difference: Option<String>,
+}
+
+/// The report files of one run.
+///
+/// Whoever writes them first [locks](Self::lock) the run's folder, then reads its log to the end,
+/// and then writes: so no older state replaces a newer one, however many processes do this. Where
+/// the file system has no locks, that holds once the writers of the log are quiet.
+///
+/// Never written, changed or removed: any file of another name, and anything in a folder that
+/// holds no segments.
+///
+/// ```no_run
+/// use retally_log::RunId;
+/// use retally_reduce::{PriceBook, RunFiles, RunFold};
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// let (root, run_id) = (Path::new("logs/runs"), RunId::new("run_1")?);
+/// let files = RunFiles::open(root, &run_id)?.lock()?;
+/// let mut fold = RunFold::open(root, &run_id, Arc::new(PriceBook::built_in()))?;
+/// fold.catch_up()?;
+/// files.write(fold.state())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RunFiles {
+    run_id: RunId,
+    folder: Directory,
+}
+
+/// The report files of one run, in a folder that is locked until this is dropped.
+#[derive(Debug)]
+pub struct LockedRunFiles {
+    files: RunFiles,
+    /// `false` where the file system has no locks.
+    is_exclusive: bool,
+}
+
+impl RunFiles {
+    /// Opens the folder of a run in a root.
     ///
     /// # Errors
-    /// The folder cannot be opened, or another process holds it for too long.
-    pub fn open(run: &RunDir, mode: Mode) -> Result<Self, ReportFilesError> {
-        let path = run.path().to_owned();
-        let failed = |source| ReportFilesError::Io {
-            action: "open",
-            path: path.clone(),
+    /// There is no such folder, or it is a link.
+    pub fn open(root: &Path, run_id: &RunId) -> Result<Self, ReportError> {
+        let root = Directory::open(root).map_err(|source| ReportError::Open {
+            path: root.to_owned(),
             source,
-        };
-        let folder = Folder::open(&path).map_err(failed)?;
-        let mut files = Self {
-            run_id: run.id().to_string(),
-            folder,
-            lock: None,
-            path: path.clone(),
-        };
-        if mode == Mode::Write {
-            files.lock = files.lock_folder()?;
-        }
-        Ok(files)
+        })?;
+        let folder = open_child(&root, run_id.as_str(), Directory::open_child)?;
+        let run_id = run_id.clone();
+        Ok(Self { run_id, folder })
     }
 
-    /// Brings all report files of the run to what the state says, or compares them.
+    /// Locks the folder, waiting for others who do the same.
     ///
     /// # Errors
-    /// The first file that cannot be read or written; those before it are done.
-    pub fn bring_up_to_date(
-        &self,
-        state: &RunState,
-        mode: Mode,
-    ) -> Result<Vec<Difference>, ReportFilesError> {
-        let mut differences = Vec::new();
-        self.run_files(state, mode, &mut differences)?;
-        self.issue_files(state, mode, &mut differences)?;
-        Ok(differences)
-    }
-
-    /// The files of the run itself.
-    fn run_files(
-        &self,
-        state: &RunState,
-        mode: Mode,
-        differences: &mut Vec<Difference>,
-    ) -> Result<(), ReportFilesError> {
-        let step = Step {
+    /// Somebody holds the lock for longer than writing reports can take.
+    pub fn lock(self) -> Result<LockedRunFiles, ReportError> {
+        let is_exclusive = match self.folder.lock() {
+            Lock::Held => true,
+            Lock::Unsupported => false,
+            Lock::Busy => {
+                let path = self.folder.path().to_owned();
+                return Err(ReportError::Locked { path });
+            }
+        };
+        Ok(LockedRunFiles {
             files: self,
-            folder: &self.folder,
-            prefix: "",
-            mode,
-        };
-        let metadata = format!("{}_metadata.json", self.run_id);
-        let last = format!("{}_final.json", self.run_id);
-        let is_wanted = state.has_events();
-        differences.extend(match is_wanted {
-            true => step.put(&metadata, &to_json_bytes(&state.metadata()))?,
-            false => step.clear(&metadata)?,
-        });
-        differences.extend(match is_wanted && state.has_ended() {
-            true => step.put(&last, &to_json_bytes(&state.run_report()))?,
-            false => step.clear(&last)?,
-        });
-        step.remove_temporary()
+            is_exclusive,
+        })
     }
 
-    /// The files of all issues; those of issues that no event names are removed.
-    fn issue_files(
-        &self,
-        state: &RunState,
-        mode: Mode,
-        differences: &mut Vec<Difference>,
-    ) -> Result<(), ReportFilesError> {
-        let open = || match (mode, state.issue_ids().next()) {
-            (Mode::Write, Some(_)) => self.folder.create_subfolder(ISSUES_DIR).map(Some),
-            _ => self.folder.subfolder(ISSUES_DIR),
+    /// Returns what writing all reports would change, and changes nothing.
+    ///
+    /// # Errors
+    /// A folder or a standing file cannot be read.
+    pub fn compare(&self, state: &RunState) -> Result<Vec<Change>, ReportError> {
+        self.assert_fits(state);
+        if !self.has_segments()? {
+            return Ok(Vec::new());
+        }
+        let issues = self.issues_folder(false)?;
+        let mut changes = Vec::new();
+        for report in reports(state, state.issue_ids()) {
+            let folder = self.folder_of(&report, issues.as_ref());
+            changes.extend(self.difference(folder, &report)?);
+        }
+        for (folder, name) in self.uncalled(state, issues.as_ref())? {
+            changes.push(self.change(folder, &name, ChangeKind::Removed, None));
+        }
+        Ok(changes)
+    }
+
+    /// A state of another run, or one that has to be folded again, must not reach a file.
+    fn assert_fits(&self, state: &RunState) {
+        assert_eq!(state.run_id(), &self.run_id, "the state is of this run");
+        assert!(!state.is_stale(), "the state is not stale");
+    }
+
+    /// Returns whether the folder holds any segment; else it is none of our business.
+    pub(crate) fn has_segments(&self) -> Result<bool, ReportError> {
+        let events = match self.folder.open_child(EVENTS_DIR) {
+            Ok(events) => events,
+            Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::NotADirectory => {
+                return Ok(false);
+            }
+            Err(source) => {
+                let path = self.folder.path().join(EVENTS_DIR);
+                return Err(ReportError::Open { path, source });
+            }
         };
-        let opened = open().map_err(|source| self.failed("open", ISSUES_DIR, source))?;
-        let Some(folder) = opened else {
-            let names = state.issue_ids().flat_map(|id| wanted_names(state, id));
-            differences.extend(names.map(|name| Difference {
-                file: format!("{ISSUES_DIR}/{name}"),
-                kind: DifferenceKind::Missing,
+        let is_segment = |(name, kind): &(String, FileType)| {
+            let is_named = name.ends_with(SEGMENT_SUFFIX) || name.ends_with(COMPRESSED_SUFFIX);
+            is_named && !name.starts_with('.') && kind.is_file()
+        };
+        Ok(list(&events)?.iter().any(is_segment))
+    }
+
+    /// Opens the folder of the issues' files, or returns `None` where there is none and none is
+    /// asked for.
+    fn issues_folder(&self, create: bool) -> Result<Option<Directory>, ReportError> {
+        let open = if create {
+            Directory::create_child
+        } else {
+            Directory::open_child
+        };
+        match open_child(&self.folder, ISSUES_DIR, open) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(ReportError::Open { source, .. }) if !create && is_absent(&source) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the folder of a report, or `None` where that is not there.
+    fn folder_of<'d>(
+        &'d self,
+        report: &ReportFile,
+        issues: Option<&'d Directory>,
+    ) -> Option<&'d Directory> {
+        if report.is_issues {
+            issues
+        } else {
+            Some(&self.folder)
+        }
+    }
+
+    /// Returns how a standing file differs from a report, or `None` where it does not.
+    fn difference(
+        &self,
+        folder: Option<&Directory>,
+        report: &ReportFile,
+    ) -> Result<Option<Change>, ReportError> {
+        let Some(folder) = folder else {
+            let path = report.path();
+            return Ok(Some(Change {
+                path,
+                kind: ChangeKind::Created,
+                first_difference: None,
             }));
-            return Ok(());
         };
-        let step = Step {
-            files: self,
-            folder: &folder,
-            prefix: "issues/",
-            mode,
+        let failed = |source| write_error(folder, &report.name, source);
+        if folder.holds(&report.name, &report.bytes).map_err(failed)? {
+            return Ok(None);
+        }
+        let Some(kind) = folder.kind_of(&report.name).map_err(failed)? else {
+            return Ok(Some(self.change(
+                folder,
+                &report.name,
+                ChangeKind::Created,
+                None,
+            )));
         };
-        let mut wanted = BTreeSet::new();
-        for id in state.issue_ids() {
-            let Some(report) = state.issue_report(id) else {
+        let mut pointer = String::new();
+        if kind.is_file()
+            && let Some(file) = folder.open_file(&report.name).map_err(failed)?
+        {
+            let mut standing = Vec::new();
+            let mut file = file.take(STANDING_BYTES_MAX);
+            file.read_to_end(&mut standing).map_err(failed)?;
+            pointer = first_difference(&standing, &report.bytes);
+        }
+        let pointer = Some(pointer).filter(|pointer| !pointer.is_empty());
+        Ok(Some(self.change(
+            folder,
+            &report.name,
+            ChangeKind::Replaced,
+            pointer,
+        )))
+    }
+
+    fn change(
+        &self,
+        folder: &Directory,
+        name: &str,
+        kind: ChangeKind,
+        first_difference: Option<String>,
+    ) -> Change {
+        let below_run = folder.path().strip_prefix(self.folder.path());
+        Change {
+            path: below_run.unwrap_or(Path::new("")).join(name),
+            kind,
+            first_difference,
+        }
+    }
+
+    /// Returns the standing files of our patterns that the log does not call for.
+    fn uncalled<'d>(
+        &'d self,
+        state: &RunState,
+        issues: Option<&'d Directory>,
+    ) -> Result<Vec<(&'d Directory, String)>, ReportError> {
+        let mut uncalled = Vec::new();
+        let of_run = [
+            (metadata_name(state), state.has_events()),
+            (final_name(state), state.has_ended()),
+        ];
+        for (name, is_called_for) in of_run {
+            let failed = |source| write_error(&self.folder, &name, source);
+            let kind = self.folder.kind_of(&name).map_err(failed)?;
+            if !is_called_for && kind.is_some_and(|kind| !kind.is_dir()) {
+                uncalled.push((&self.folder, name));
+            }
+        }
+        let Some(issues) = issues else {
+            return Ok(uncalled);
+        };
+        let called_for: BTreeSet<String> = issue_names(state).collect();
+        for (name, kind) in list(issues)? {
+            if is_issue_name(&name) && !kind.is_dir() && !called_for.contains(&name) {
+                uncalled.push((issues, name));
+            }
+        }
+        Ok(uncalled)
+    }
+}
+
+impl LockedRunFiles {
+    /// Brings all report files to what the state says, and returns what that changed.
+    ///
+    /// # Errors
+    /// The first file that could not be written; all others were.
+    pub fn write(&self, state: &RunState) -> Result<Vec<Change>, ReportError> {
+        if !self.files.has_segments()? {
+            return Ok(Vec::new());
+        }
+        let mut changes = self.write_reports(state, state.issue_ids())?;
+        let issues = self.files.issues_folder(false)?;
+        for (folder, name) in self.files.uncalled(state, issues.as_ref())? {
+            let removed = folder.remove(&name);
+            removed.map_err(|source| write_error(folder, &name, source))?;
+            changes.push(self.files.change(folder, &name, ChangeKind::Removed, None));
+        }
+        self.remove_temporaries(issues.as_ref())?;
+        Ok(changes)
+    }
+
+    /// Writes the reports of some issues and of the run, and returns what that changed. That is
+    /// enough where all others were written before, from an earlier state of the same fold.
+    ///
+    /// # Errors
+    /// The first file that could not be written; all others were.
+    pub fn write_changed(
+        &self,
+        state: &RunState,
+        changed: &BTreeSet<IssueId<'static>>,
+    ) -> Result<Vec<Change>, ReportError> {
+        if !self.files.has_segments()? {
+            return Ok(Vec::new());
+        }
+        self.write_reports(state, changed.iter())
+    }
+
+    fn write_reports<'s>(
+        &self,
+        state: &'s RunState,
+        issues: impl Iterator<Item = &'s IssueId<'static>>,
+    ) -> Result<Vec<Change>, ReportError> {
+        self.files.assert_fits(state);
+        let mut reports = reports(state, issues).peekable();
+        let has_issues = reports.peek().is_some_and(|report| report.is_issues);
+        let folder = self.files.issues_folder(has_issues)?;
+        let (mut changes, mut first_error) = (Vec::new(), None);
+        for report in reports {
+            let Some(folder) = self.files.folder_of(&report, folder.as_ref()) else {
                 continue;
             };
-            let bytes = to_json_bytes(&report);
-            for name in wanted_names(state, id) {
-                differences.extend(step.put(&name, &bytes)?);
-                wanted.insert(name);
-            }
-        }
-        for name in step.names()? {
-            if is_issue_file(&name) && !wanted.contains(&name) {
-                differences.extend(step.clear(&name)?);
-            }
-        }
-        step.remove_temporary()
-    }
-
-    /// Waits for the lock of the folder; `None` where the file system has no locks.
-    fn lock_folder(&self) -> Result<Option<File>, ReportFilesError> {
-        let file = self
-            .folder
-            .to_file()
-            .map_err(|source| self.failed("lock", "", source))?;
-        let mut waited = Duration::ZERO;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::Error(_)) => return Ok(None),
-                Err(TryLockError::WouldBlock) if waited >= LOCK_WAIT_MAX => {
-                    return Err(ReportFilesError::Locked {
-                        path: self.path.clone(),
-                    });
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(LOCK_POLL);
-                    waited += LOCK_POLL;
+            match write_report(folder, &report) {
+                Ok(None) => {}
+                Ok(Some(kind)) => changes.push(Change {
+                    path: report.path(),
+                    kind,
+                    first_difference: None,
+                }),
+                Err(source) => {
+                    let error = write_error(folder, &report.name, source);
+                    first_error.get_or_insert(error);
                 }
             }
         }
+        first_error.map_or(Ok(changes), Err)
     }
 
-    fn failed(&self, action: &'static str, file: &str, source: io::Error) -> ReportFilesError {
-        ReportFilesError::Io {
-            action,
-            path: self.path.join(file),
-            source,
-        }
-    }
-}
-
-/// Returns the names of the files that an issue has.
-fn wanted_names(state: &RunState, id: &IssueId<'_>) -> impl Iterator<Item = String> + use<> {
-    let stem = file_stem(id.as_str());
-    let report = state
-        .has_issue_ended(id)
-        .then(|| format!("issue_{stem}_report.json"));
-    std::iter::once(format!("issue_{stem}_metrics.json")).chain(report)
-}
-
-fn is_issue_file(name: &str) -> bool {
-    name.starts_with("issue_")
-        && (name.ends_with("_metrics.json") || name.ends_with("_report.json"))
-}
-
-/// What is done in one folder.
-struct Step<'s> {
-    files: &'s ReportFiles,
-    folder: &'s Folder,
-    /// What leads from the run's folder to this one.
-    prefix: &'static str,
-    mode: Mode,
-}
-
-impl Step<'_> {
-    /// Makes a file have this content.
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<Option<Difference>, ReportFilesError> {
-        let found = self
-            .folder
-            .read(name)
-            .map_err(|error| self.failed("read", name, error))?;
-        if found.as_deref() == Some(bytes) {
-            return Ok(None);
-        }
-        if self.mode == Mode::Write {
-            let replaced = self.folder.replace(name, bytes);
-            replaced.map_err(|error| self.failed("write", name, error))?;
-        }
-        let kind = found.map_or(DifferenceKind::Missing, |found| compare(&found, bytes));
-        Ok(Some(self.difference(name, kind)))
-    }
-
-    /// Makes a file be not there.
-    fn clear(&self, name: &str) -> Result<Option<Difference>, ReportFilesError> {
-        if !self.names()?.iter().any(|found| found == name) {
-            return Ok(None);
-        }
-        if self.mode == Mode::Write {
-            self.folder
-                .remove(name)
-                .map_err(|error| self.failed("remove", name, error))?;
-        }
-        Ok(Some(self.difference(name, DifferenceKind::Extra)))
-    }
-
-    /// Removes what writers left behind that were killed; under the lock nobody else is at it.
-    fn remove_temporary(&self) -> Result<(), ReportFilesError> {
-        if self.files.lock.is_none() {
+    /// Removes what died writers left behind. Without a lock, such a file may be one that is
+    /// written right now.
+    fn remove_temporaries(&self, issues: Option<&Directory>) -> Result<(), ReportError> {
+        if !self.is_exclusive {
             return Ok(());
         }
-        for name in self.names()?.iter().filter(|name| is_temporary(name)) {
-            self.folder
-                .remove(name)
-                .map_err(|error| self.failed("remove", name, error))?;
+        for folder in [Some(&self.files.folder), issues].into_iter().flatten() {
+            for (name, kind) in list(folder)? {
+                if is_temporary(&name) && kind.is_file() {
+                    let removed = folder.remove(&name);
+                    removed.map_err(|source| write_error(folder, &name, source))?;
+                }
+            }
         }
         Ok(())
     }
+}
 
-    fn names(&self) -> Result<Vec<String>, ReportFilesError> {
-        self.folder
-            .names()
-            .map_err(|error| self.failed("list", "", error))
+/// Writes a report where other bytes stand, and returns what that did.
+fn write_report(folder: &Directory, report: &ReportFile) -> io::Result<Option<ChangeKind>> {
+    if folder.holds(&report.name, &report.bytes)? {
+        return Ok(None);
     }
+    let standing = folder.kind_of(&report.name)?;
+    folder.replace(&report.name, &report.bytes)?;
+    Ok(Some(match standing {
+        Some(_) => ChangeKind::Replaced,
+        None => ChangeKind::Created,
+    }))
+}
 
-    fn difference(&self, name: &str, kind: DifferenceKind) -> Difference {
-        Difference {
-            file: format!("{}{name}", self.prefix),
-            kind,
+fn open_child(
+    parent: &Directory,
+    name: &str,
+    open: fn(&Directory, &str) -> io::Result<Directory>,
+) -> Result<Directory, ReportError> {
+    open(parent, name).map_err(|source| {
+        let path = parent.path().join(name);
+        match source.kind() {
+            io::ErrorKind::NotADirectory => ReportError::NotAFolder { path },
+            _ => ReportError::Open { path, source },
         }
-    }
-
-    fn failed(&self, action: &'static str, name: &str, source: io::Error) -> ReportFilesError {
-        self.files
-            .failed(action, &format!("{}{name}", self.prefix), source)
-    }
+    })
 }
 
-fn compare(found: &[u8], wanted: &[u8]) -> DifferenceKind {
-    let (Ok(found), Ok(wanted)) = (
-        serde_json::from_slice(found),
-        serde_json::from_slice(wanted),
-    ) else {
-        return DifferenceKind::Unreadable;
-    };
-    first_difference(&found, &wanted, String::new()).unwrap_or(DifferenceKind::Bytes)
+fn list(folder: &Directory) -> Result<Vec<(String, FileType)>, ReportError> {
+    folder.entries().map_err(|source| ReportError::Open {
+        path: folder.path().to_owned(),
+        source,
+    })
 }
 
-/// Returns the first place, in the order of the keys, in which two reports differ.
-fn first_difference(found: &Value, wanted: &Value, pointer: String) -> Option<DifferenceKind> {
-    let differ =
-        |found: Option<&Value>, wanted: Option<&Value>, pointer: String| match (found, wanted) {
-            (Some(found), Some(wanted)) => first_difference(found, wanted, pointer),
-            (found, wanted) => Some(DifferenceKind::Value {
-                pointer,
-                got: found.map(shortened).unwrap_or_default(),
-                want: wanted.map(shortened).unwrap_or_default(),
-            }),
-        };
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            let keys: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
-            keys.into_iter().find_map(|key| {
-                let escaped = key.replace('~', "~0").replace('/', "~1");
-                differ(
-                    found.get(key),
-                    wanted.get(key),
-                    format!("{pointer}/{escaped}"),
-                )
-            })
-        }
-        (Value::Array(found), Value::Array(wanted)) => (0..found.len().max(wanted.len()))
-            .find_map(|at| differ(found.get(at), wanted.get(at), format!("{pointer}/{at}"))),
-        _ if found == wanted => None,
-        _ => Some(DifferenceKind::Value {
-            pointer,
-            got: shortened(found),
-            want: shortened(wanted),
-        }),
-    }
+fn write_error(folder: &Directory, name: &str, source: io::Error) -> ReportError {
+    let path = folder.path().join(name);
+    ReportError::Write { path, source }
 }
 
-fn shortened(value: &Value) -> String {
-    const CHARS_MAX: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
+
+#[cfg(test)]
+mod tests;

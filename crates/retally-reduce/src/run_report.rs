@@ -333,3 +333,6 @@ impl RunState {
         anomalies
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -271,3 +271,6 @@ fn count_name(counts: &mut BTreeMap<String, u64>, name: &str, more: u64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

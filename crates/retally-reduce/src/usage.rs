@@ -140,3 +140,94 @@ impl Tools {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::test_helpers::check;
+
+    #[test]
+    fn a_recorded_cost_comes_before_a_price_and_unknown_is_not_0() {
+        let recorded =
+            r#"1 "llm.called","issue":1,"model":"m","input_tokens":1000000,"cost_usd":0.5"#;
+        let priced = r#"1 "llm.called","issue":1,"model":"m","input_tokens":1000000"#;
+        let unknown = r#"1 "llm.called","issue":1,"model":"x","input_tokens":5,"calls":3"#;
+        let untimed = r#"1 none "llm.called","issue":1,"model":"m","input_tokens":5"#;
+        let untimed_recorded = r#"1 none "llm.called","issue":1,"model":"x","cost_usd":2"#;
+        for (line, cost, without) in [
+            (recorded, "0.5", "0"),
+            (priced, "1.0", "0"),
+            (unknown, "null", "3"),
+            (untimed, "null", "1"),
+            (untimed_recorded, "2.0", "0"),
+        ] {
+            let expected = [
+                ("1/cost_usd", cost),
+                ("1/calls_without_cost", without),
+                ("final/cost_usd", cost),
+                ("metadata/calls_without_cost", without),
+            ];
+            check(&[line], &expected);
+        }
+        check(
+            &[recorded, priced, unknown],
+            &[
+                ("1/llm_calls", "5"),
+                ("1/cost_usd", "1.5"),
+                ("1/calls_without_cost", "3"),
+            ],
+        );
+    }
+
+    #[test]
+    fn token_sums_are_null_where_no_call_states_them() {
+        check(
+            &[
+                r#"1 "llm.called","issue":1,"model":"m","input_tokens":3,"cache_read_tokens":0"#,
+                r#"2 "llm.called","issue":1,"model":"m","input_tokens":4,"reasoning_tokens":2"#,
+                r#"3 "llm.called","model":"m","output_tokens":9"#,
+            ],
+            &[
+                ("1/input_tokens", "7"),
+                ("1/output_tokens", "null"),
+                ("1/cache_read_tokens", "0"),
+                ("1/cache_write_tokens", "null"),
+                ("1/reasoning_tokens", "2"),
+                ("final/input_tokens", "7"),
+                ("final/output_tokens", "9"),
+                ("final/llm_calls", "3"),
+                ("final/cache_write_tokens", "null"),
+            ],
+        );
+    }
+
+    #[test]
+    fn sums_of_the_largest_counts_stay_exact() {
+        let call = r#"1 "llm.called","issue":1,"model":"x","input_tokens":9007199254740991"#;
+        check(
+            &[call; 3000],
+            &[("final/input_tokens", "27021597764222973000")],
+        );
+    }
+
+    #[test]
+    fn tools_are_counted_by_name() {
+        check(
+            &[
+                r#"1 "tool.called","issue":1,"tool":"bash","success":true,"duration_ms":1500"#,
+                r#"2 "tool.called","issue":1,"tool":"bash","success":false,"calls":2"#,
+                r#"3 "tool.called","issue":1,"tool":"bash","duration_ms":1"#,
+                r#"4 "tool.called","issue":1,"tool":"a""#,
+                r#"5 "tool.called","tool":"a""#,
+            ],
+            &[
+                (
+                    "1/tools",
+                    r#"{"a":{"calls":1,"successes":0,"failures":0,"duration_seconds":null},
+                        "bash":{"calls":4,"successes":1,"failures":2,"duration_seconds":1.501}}"#,
+                ),
+                ("1/tool_calls", "5"),
+                ("final/tool_calls", "6"),
+            ],
+        );
+    }
+}

@@ -6,7 +6,7 @@ use crate::terminal::printable;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
 use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestamp, WriterOptions};
-use retally_reduce::{AsOf, PriceBook, RunFold, RunState};
+use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
@@ -45,15 +45,15 @@ impl Setting {
 
     /// Folds a run, to its end or up to a place in its log.
     pub(crate) fn fold(&self, run: &RunDir, as_of: Option<&AsOf>) -> Result<RunState> {
-        let prices = self.prices()?;
-        Ok(match as_of {
-            Some(as_of) => RunFold::as_of(run, prices, as_of)?,
+        let (root, id, prices) = (self.root.path(), run.id(), self.prices()?);
+        match as_of {
+            Some(as_of) => Ok(fold_as_of(root, id, prices, as_of)?),
             None => {
-                let mut fold = RunFold::open(run, prices)?;
+                let mut fold = RunFold::open(root, id, prices)?;
                 fold.catch_up()?;
-                fold.into_state()
+                Ok(fold.into_state())
             }
-        })
+        }
     }
 
     /// Returns how events are appended unless an option says otherwise.

@@ -5,7 +5,7 @@ use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
 use anyhow::{Result, bail};
 use retally_log::{Audit, Finding, Problem, RunDir};
-use retally_reduce::{Difference, Mode, PriceBook, rebuild};
+use retally_reduce::{Change, ChangeKind, PriceBook, RunFiles, RunFold};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -22,7 +22,7 @@ pub(crate) fn run(setting: &Setting, options: &Check) -> Result<Exit> {
     let mut findings = Findings::new();
     let mut failed = 0;
     for run in &runs {
-        match check(run, &prices) {
+        match check(setting, run, &prices) {
             Ok(checked) => findings.add(run, checked),
             Err(error) => {
                 failed += 1;
@@ -50,31 +50,32 @@ pub(crate) fn run(setting: &Setting, options: &Check) -> Result<Exit> {
 /// What was found out about a run.
 struct Checked {
     audit: Audit,
-    differences: Vec<Difference>,
+    changes: Vec<Change>,
 }
 
 /// Looks at a run until it holds still: half a line, or reports a moment behind their events, are
 /// what a run looks like that is being written.
-fn check(run: &RunDir, prices: &Arc<PriceBook>) -> Result<Checked> {
+fn check(setting: &Setting, run: &RunDir, prices: &Arc<PriceBook>) -> Result<Checked> {
     let look = || -> Result<Checked> {
-        let differences = rebuild(run, prices, Mode::DryRun)?;
-        Ok(Checked {
-            audit: Audit::of(run.events_path())?,
-            differences,
-        })
+        let root = setting.root.path();
+        let mut fold = RunFold::open(root, run.id(), Arc::clone(prices))?;
+        fold.catch_up()?;
+        let changes = RunFiles::open(root, run.id())?.compare(fold.state())?;
+        let audit = Audit::of(run.events_path())?;
+        Ok(Checked { audit, changes })
     };
     let mut checked = look()?;
     for _ in 1..LOOKS_MAX {
         let is_pending = |finding: &Finding| finding.problem == Problem::Pending;
         let may_settle =
-            !checked.differences.is_empty() || checked.audit.findings.iter().any(is_pending);
+            !checked.changes.is_empty() || checked.audit.findings.iter().any(is_pending);
         if !may_settle {
             break;
         }
         sleep(SETTLE_TIME);
         let again = look()?;
-        let holds_still = again.audit.segments == checked.audit.segments
-            && again.differences == checked.differences;
+        let holds_still =
+            again.audit.segments == checked.audit.segments && again.changes == checked.changes;
         checked = again;
         if holds_still {
             break;
@@ -145,10 +146,16 @@ impl Findings {
             let reason = format!("{} more findings are not listed", checked.audit.omitted);
             self.push(run, "events", Value::Null, Value::Null, &reason);
         }
-        self.differences += checked.differences.len();
-        for difference in checked.differences {
-            let reason = difference.kind.to_string();
-            self.push(run, &difference.file, Value::Null, Value::Null, &reason);
+        self.differences += checked.changes.len();
+        for change in checked.changes {
+            let reason = match (change.kind, change.first_difference) {
+                (ChangeKind::Created, _) => "missing".to_owned(),
+                (ChangeKind::Removed, _) => "the log calls for no such file".to_owned(),
+                (_, Some(pointer)) => format!("differs from a rebuild, first at {pointer}"),
+                (_, None) => "differs from a rebuild".to_owned(),
+            };
+            let file = change.path.display().to_string();
+            self.push(run, &file, Value::Null, Value::Null, &reason);
         }
     }
 

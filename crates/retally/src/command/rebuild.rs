@@ -4,45 +4,45 @@ use crate::progress::Progress;
 use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
 use anyhow::{Result, bail};
-use retally_reduce::{DifferenceKind, Mode, rebuild_all};
+use retally_log::RunId;
+use retally_reduce::{RebuildMode, Rebuilt, rebuild};
 use serde_json::json;
 
 pub(crate) fn run(setting: &Setting, options: &Rebuild) -> Result<Exit> {
     let runs = setting.find_runs(&options.runs)?;
     let mode = if options.dry_run {
-        Mode::DryRun
+        RebuildMode::DryRun
     } else {
-        Mode::Write
+        RebuildMode::Write
     };
     let progress = Progress::new(setting, runs.len(), "rebuilding");
-    let results = rebuild_all(&runs, &setting.prices()?, mode, |_| progress.step());
+    let ids: Vec<RunId> = runs.iter().map(|run| run.id().clone()).collect();
+    let results = rebuild(setting.root.path(), &ids, &setting.prices()?, mode, |_| {
+        progress.step();
+    });
     progress.finish();
     let mut sheet = Sheet::new()
         .text("run", "Run")
         .text("file", "File")
         .text("change", if options.dry_run { "Would be" } else { "Was" })
-        .text("reason", "Because");
+        .text("first_difference", "First difference");
     let (mut changed, mut failed) = (0, 0);
-    for (run, result) in runs.iter().zip(results) {
-        match result {
-            Ok(differences) => {
-                changed += differences.len();
-                for difference in differences {
+    for Rebuilt { run_id, changes } in results {
+        match changes {
+            Ok(changes) => {
+                changed += changes.len();
+                for change in changes {
                     sheet.push(vec![
-                        json!(run.id().as_str()),
-                        json!(difference.file),
-                        json!(change(&difference.kind)),
-                        json!(difference.kind.to_string()),
+                        json!(run_id.as_str()),
+                        json!(change.path),
+                        json!(change.kind.as_str()),
+                        json!(change.first_difference),
                     ]);
                 }
             }
             Err(error) => {
                 failed += 1;
-                complain(&format!(
-                    "run `{}`: {:#}",
-                    run.id(),
-                    anyhow::Error::new(error)
-                ));
+                complain(&format!("run `{run_id}`: {:#}", anyhow::Error::new(error)));
             }
         }
     }
@@ -68,13 +68,4 @@ pub(crate) fn run(setting: &Setting, options: &Rebuild) -> Result<Exit> {
     } else {
         Exit::Done
     })
-}
-
-/// What is done to a file that differs so.
-fn change(kind: &DifferenceKind) -> &'static str {
-    match kind {
-        DifferenceKind::Missing => "written",
-        DifferenceKind::Extra => "removed",
-        _ => "rewritten",
-    }
 }

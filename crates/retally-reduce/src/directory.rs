@@ -1,0 +1,198 @@
+//! A folder whose entries are reached without following a link.
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An open folder. Its entries are reached through its handle, so that nobody can put a link in
+/// between, and no entry is followed that is a link itself.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    handle: File,
+    path: PathBuf,
+}
+
+/// How the names of our temporary files begin and end.
+const TEMPORARY_PREFIX: &str = ".retally-";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// How many temporary names are tried; only files that a dead process of our number left behind,
+/// or that another host's writes now, can stand in the way.
+const TEMPORARY_NAMES_MAX: u32 = 1000;
+
+/// How long a lock is waited for. Whoever holds it writes reports, which takes seconds; one that
+/// holds it longer hangs.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// What became of the wish for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// The folder is locked until its handle is closed.
+    Held,
+    /// The file system has no locks.
+    Unsupported,
+    /// Somebody else has held it for too long.
+    Busy,
+}
+
+impl Directory {
+    /// Opens a folder by its path, in which links are followed.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let path = path.to_owned();
+        Ok(Self { handle, path })
+    }
+
+    /// Opens a folder in this one.
+    ///
+    /// # Errors
+    /// `NotFound` where there is nothing of this name, `NotADirectory` where it is a link or no
+    /// folder.
+    pub(crate) fn open_child(&self, name: &str) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
+            Ok(handle) => Ok(Self {
+                handle: File::from(handle),
+                path: self.path.join(name),
+            }),
+            Err(Errno::LOOP | Errno::MLINK) => Err(Errno::NOTDIR.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a folder in this one, and makes it where there is none.
+    pub(crate) fn create_child(&self, name: &str) -> io::Result<Self> {
+        match rustix::fs::mkdirat(&self.handle, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => self.open_child(name),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the path under which the folder was opened.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Locks the folder against everybody else who does, until it is dropped.
+    pub(crate) fn lock(&self) -> Lock {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.handle.try_lock() {
+                Ok(()) => return Lock::Held,
+                Err(TryLockError::Error(_)) => return Lock::Unsupported,
+                Err(TryLockError::WouldBlock) if waited >= LOCK_WAIT => return Lock::Busy,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
+            }
+            waited += LOCK_POLL;
+        }
+    }
+
+    /// Returns the names of all entries that are UTF-8, sorted, each with its kind.
+    pub(crate) fn entries(&self) -> io::Result<Vec<(String, FileType)>> {
+        let mut entries = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.handle)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            let Some(name) = name.to_str().filter(|name| !matches!(*name, "." | "..")) else {
+                continue;
+            };
+            let kind = match entry.file_type() {
+                FileType::Unknown => self.kind_of(name)?,
+                kind => Some(kind),
+            };
+            entries.extend(kind.map(|kind| (name.to_owned(), kind)));
+        }
+        entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(entries)
+    }
+
+    /// Returns the kind of an entry, or `None` where there is none.
+    pub(crate) fn kind_of(&self, name: &str) -> io::Result<Option<FileType>> {
+        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a regular file in this folder, or returns `None` where the entry is something else
+    /// or there is none.
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(file.metadata()?.is_file().then_some(file))
+    }
+
+    /// Returns whether the entry is a regular file of exactly these bytes.
+    pub(crate) fn holds(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        let Some(file) = self.open_file(name)? else {
+            return Ok(false);
+        };
+        let length = bytes.len() as u64;
+        if file.metadata()?.len() != length {
+            return Ok(false);
+        }
+        let mut standing = Vec::with_capacity(bytes.len());
+        file.take(length + 1).read_to_end(&mut standing)?;
+        Ok(standing == bytes)
+    }
+
+    /// Puts a file of these bytes in the place of whatever stands there but a folder. Others see
+    /// the old file or the new one, never a part of it. The mode follows the umask.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let (temporary, mut file) = self.create_temporary()?;
+        let written = file.write_all(bytes).and_then(|()| {
+            Ok(rustix::fs::renameat(
+                &self.handle,
+                &temporary,
+                &self.handle,
+                name,
+            )?)
+        });
+        if written.is_err() {
+            // What went wrong already is the error to report.
+            let _ = self.remove(&temporary);
+        }
+        written
+    }
+
+    fn create_temporary(&self) -> io::Result<(String, File)> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o666);
+        let process = std::process::id();
+        for number in 0..TEMPORARY_NAMES_MAX {
+            let name = format!("{TEMPORARY_PREFIX}{process}-{number}{TEMPORARY_SUFFIX}");
+            match rustix::fs::openat(&self.handle, &name, flags, mode) {
+                Ok(file) => return Ok((name, File::from(file))),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Errno::EXIST.into())
+    }
+
+    /// Removes an entry that is no folder; it is no error if there is none.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Returns whether this is the name of a temporary file of ours.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
+}

@@ -1,0 +1,236 @@
+//! What holds for every log, however it was cut, copied, split or delivered.
+
+use proptest::prelude::*;
+use retally_log::{Root, RunDir, RunId};
+use retally_reduce::{PriceBook, RunFold, RunState, to_json_bytes};
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::Arc;
+
+/// An event as a payload, and how long after the one before it happened, in milliseconds.
+#[derive(Clone, Debug)]
+struct Happening {
+    payload: String,
+    later_ms: u64,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    (payload(), 1..5000_u64).prop_map(|(payload, later_ms)| Happening { payload, later_ms })
+}
+
+fn payload() -> impl Strategy<Value = String> {
+    let issue = prop_oneof![Just("1"), Just("2"), Just("\"PROJ-7\"")];
+    let agent = prop_oneof![Just("coding"), Just("testing")];
+    let span =
+        prop_oneof![3 => Just(""), 1 => Just(",\"span\":\"a\""), 1 => Just(",\"span\":\"b\"")];
+    let key = prop_oneof![6 => Just(""), 1 => Just(",\"key\":\"k\""), 1 => Just(",\"key\":\"l\"")];
+    (issue, agent, span, key, 0..17_u8, 0..4_u8).prop_map(|(issue, agent, span, key, kind, n)| {
+        let of_issue = format!("\"issue\":{issue}{key}");
+        let of_agent = format!("{of_issue},\"agent\":\"{agent}\"{span}");
+        let is_odd = n % 2 == 1;
+        let status = ["running", "failed", "success", "canceled"][usize::from(n)];
+        let outcome = ["completed", "failed", "skipped", "completed"][usize::from(n)];
+        match kind {
+            0 => format!("\"type\":\"run.started\",\"project_id\":\"p{n}\"{key}"),
+            1 => format!("\"type\":\"run.finished\",\"status\":\"completed\"{key}"),
+            2 => format!("\"type\":\"run.scored\",\"success\":{is_odd}{key}"),
+            3 => format!("\"type\":\"issue.started\",{of_issue},\"title\":\"t{n}\""),
+            4 => format!("\"type\":\"issue.finished\",{of_issue},\"status\":\"{outcome}\""),
+            5 | 6 => format!("\"type\":\"agent.started\",{of_agent}"),
+            7 | 8 => format!("\"type\":\"agent.finished\",{of_agent},\"success\":{is_odd}"),
+            9 => format!(
+                "\"type\":\"pipeline.recorded\",{of_issue},\"pipeline_id\":{},\"status\":\"{status}\"",
+                n / 2
+            ),
+            10 => format!(
+                "\"type\":\"debug.started\",{of_agent},\"error_type\":\"e\",\"error_message\":\"m{n}\""
+            ),
+            11 => format!("\"type\":\"debug.attempted\",{of_agent}"),
+            12 => format!("\"type\":\"debug.finished\",{of_agent},\"resolved\":{is_odd}"),
+            13 => format!(
+                "\"type\":\"llm.called\",{of_issue},\"model\":\"m\",\"input_tokens\":{n},\"cost_usd\":0.{n}"
+            ),
+            14 => format!("\"type\":\"tool.called\",{of_issue},\"tool\":\"t{n}\",\"success\":{is_odd}"),
+            15 => format!("\"type\":\"note.added\",{of_issue},\"text\":\"n{n}\""),
+            _ => format!("\"type\":\"x.y\",{of_issue},\"n\":{n}"),
+        }
+    })
+}
+
+/// The lines of a log; the times rise.
+fn lines(happenings: &[Happening], opened: &str) -> Vec<String> {
+    let mut millis = 0;
+    let mut lines = vec![format!(
+        "{{\"seq\":0,\"ts\":\"2024-12-03T14:00:00Z\",\"type\":\"segment.opened\",\"segment\":\"{opened}\"}}\n"
+    )];
+    for (at, happening) in happenings.iter().enumerate() {
+        millis += happening.later_ms;
+        let (minutes, rest) = (millis / 60_000, millis % 60_000);
+        let (seconds, millis) = (rest / 1000, rest % 1000);
+        lines.push(format!(
+            "{{\"seq\":{},\"ts\":\"2024-12-03T14:{minutes:02}:{seconds:02}.{millis:03}Z\",{}}}\n",
+            at + 1,
+            happening.payload
+        ));
+    }
+    lines
+}
+
+/// A run in a temporary root.
+struct Run {
+    folder: tempfile::TempDir,
+    dir: RunDir,
+}
+
+impl Run {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dir = Root::new(folder.path()).run(&RunId::new("run_1").expect("an id"));
+        fs::create_dir_all(dir.events_path()).expect("created");
+        Self { folder, dir }
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.dir.events_path().join(file), text).expect("written");
+    }
+
+    fn open(&self) -> RunFold {
+        RunFold::open(
+            self.folder.path(),
+            self.dir.id(),
+            Arc::new(PriceBook::built_in()),
+        )
+        .expect("the log opens")
+    }
+
+    fn reports(&self) -> String {
+        {
+            let mut fold = self.open();
+            fold.catch_up().expect("the log is readable");
+            reports(fold.state())
+        }
+    }
+}
+
+/// All that can be said of a run, as the bytes of its files.
+fn reports(state: &RunState) -> String {
+    let mut all = String::new();
+    let mut add = |bytes: Vec<u8>| {
+        _ = writeln!(
+            all,
+            "{}",
+            String::from_utf8(bytes).expect("reports are UTF-8")
+        );
+    };
+    add(to_json_bytes(&state.metadata()));
+    add(to_json_bytes(&state.run_report()));
+    for issue in state.issue_ids() {
+        add(to_json_bytes(
+            &state.issue_report(issue).expect("the issue is known"),
+        ));
+    }
+    all
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    prop::collection::vec(happening(), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Property: following a log while it grows, cut anywhere and read after each piece, ends at
+    /// the reports of a rebuild.
+    #[test]
+    fn live_reports_equal_a_rebuild(
+        happenings in happenings(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let text = lines(&happenings, "s").concat();
+        let run = Run::new();
+        let mut fold = run.open();
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len())).collect();
+        ends.sort_unstable();
+        ends.push(text.len());
+        for end in ends {
+            run.write("s.jsonl", &text[..end]);
+            fold.catch_up().expect("the log is readable");
+        }
+        prop_assert_eq!(reports(fold.state()), run.reports());
+    }
+
+    /// Property: two segments that are read whenever one of them grew, in any order of delivery,
+    /// end at the reports of a rebuild; late events are folded where they belong.
+    #[test]
+    fn delivery_in_any_order_equals_a_rebuild(
+        happenings in happenings(),
+        owners in prop::collection::vec(0..3_usize, 40),
+        deliveries in prop::collection::vec((0..3_usize, 1..10_usize), 0..12),
+    ) {
+        let mut segments: [Vec<String>; 3] = Default::default();
+        for (line, owner) in lines(&happenings, "s").into_iter().skip(1).zip(&owners) {
+            segments[*owner].push(line);
+        }
+        let run = Run::new();
+        let mut fold = run.open();
+        let mut delivered = [0; 3];
+        let everything = [(0, 40), (1, 40), (2, 40)];
+        for (at, count) in deliveries.into_iter().chain(everything) {
+            delivered[at] = segments[at].len().min(delivered[at] + count);
+            run.write(&format!("{at}.jsonl"), &segments[at][..delivered[at]].concat());
+            fold.catch_up().expect("the log is readable");
+        }
+        prop_assert_eq!(reports(fold.state()), run.reports());
+    }
+
+    /// Property: with rising times, a log that is split into segments anyhow says what it said in
+    /// one.
+    #[test]
+    fn a_split_into_segments_changes_nothing(
+        happenings in happenings(),
+        owners in prop::collection::vec(0..4_usize, 40),
+    ) {
+        let whole = Run::new();
+        let lines = lines(&happenings, "s");
+        whole.write("s.jsonl", &lines[1..].concat());
+        let split = Run::new();
+        let mut segments: [String; 4] = Default::default();
+        for (line, owner) in lines[1..].iter().zip(&owners) {
+            segments[*owner] += line;
+        }
+        for (at, text) in segments.iter().enumerate() {
+            split.write(&format!("{at}.jsonl"), text);
+        }
+        prop_assert_eq!(whole.reports(), split.reports());
+    }
+
+    /// Property: copies of a segment, whole or cut, under any names, in one folder with it, change
+    /// nothing; nor do lines that stand twice, or in another order.
+    #[test]
+    fn copies_and_repetitions_change_nothing(
+        happenings in happenings(),
+        cut in any::<prop::sample::Index>(),
+        swap in any::<prop::sample::Index>(),
+    ) {
+        let lines = lines(&happenings, "s");
+        let once = Run::new();
+        once.write("s.jsonl", &lines.concat());
+        let expected = once.reports();
+
+        let copied = Run::new();
+        let cut = cut.index(lines.len());
+        copied.write("a copy.jsonl", &lines[..=cut].concat());
+        copied.write("s.jsonl", &lines.concat());
+        copied.write("z (2).jsonl", &lines.concat());
+        prop_assert_eq!(copied.reports(), expected.as_str());
+
+        let shuffled = Run::new();
+        let mut moved = lines;
+        let at = swap.index(moved.len() - 1) + 1;
+        let line = moved.remove(at);
+        moved.push(line.clone());
+        moved.push(line);
+        shuffled.write("s.jsonl", &moved.concat());
+        prop_assert_eq!(shuffled.reports(), expected);
+    }
+}
