@@ -3,7 +3,7 @@
 //! `RETALLY_BLESS=1` writes what the logs give instead. Look at the difference before you keep it.
 
 use retally_log::{Json, Root, RunId};
-use retally_reduce::{Mode, PRICES_FILE, PriceBook, rebuild};
+use retally_reduce::{Change, PRICES_FILE, PriceBook, RebuildMode, rebuild};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,9 +53,17 @@ fn reports(scenario: &Path) -> Files {
     let prices = Arc::new(PriceBook::for_root(root.path()).expect("a price book"));
 
     let events = files_of(&run.events_path());
-    rebuild(&run, &prices, Mode::Write).expect("the log is readable");
+    let rebuild = |mode| -> Vec<Change> {
+        let runs = [run.id().clone()];
+        let rebuilt = rebuild(root.path(), &runs, &prices, mode, |_| {});
+        let changes = rebuilt.into_iter().map(|run| run.changes);
+        changes
+            .flat_map(|changes| changes.expect("the log is readable"))
+            .collect()
+    };
+    rebuild(RebuildMode::Write);
     assert_eq!(files_of(&run.events_path()), events, "input was changed");
-    let left = rebuild(&run, &prices, Mode::DryRun).expect("the log is readable");
+    let left = rebuild(RebuildMode::DryRun);
     assert_eq!(left, [], "a second rebuild would change files");
 
     let mut files = files_of(run.path());
