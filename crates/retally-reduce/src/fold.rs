@@ -170,20 +170,23 @@ impl RunFold {
         Ok(is_stopped)
     }
 
-    /// Reads as [`read`](Self::read) does, and looks twice at damage near the end.
+    /// Reads a log that was just opened to where `visit` stops, and returns whether it did; damage
+    /// near the end is looked at twice.
+    ///
+    /// Events that turn up at the second look are not folded: they may belong before others that
+    /// were, and nobody knew them when the log was opened.
     pub(crate) fn read_to_point(
         &mut self,
         visit: impl Fn(&Entry<'_>) -> Visit,
     ) -> Result<bool, LogError> {
-        for _ in 0..LOOKS_MAX {
-            if self.read(&visit)? {
-                return Ok(true);
-            }
-            if !self.log.refresh()? {
-                break;
-            }
+        let is_reached = self.read(&visit)?;
+        if !is_reached && self.log.refresh()? {
+            self.read(|entry| match entry {
+                Entry::Stretch(_, Content::Event(_)) | Entry::Rewound => Visit::Stop,
+                other => visit(other),
+            })?;
         }
-        Ok(false)
+        Ok(is_reached)
     }
 
     /// Brings the run's report files up to date with its log, and returns what that changed: locks
