@@ -91,7 +91,6 @@ fn scan(file: usize, open: &mut OpenFile, lines: &mut Vec<IndexedLine>) -> Resul
     loop {
         match open.reader.next(add) {
             Ok(Some(line)) => lines.push(line),
-            Ok(None) if open.reader.is_in_doubt() => {}
             Ok(None) => {
                 if let Some((offset, length, damage)) = open.end() {
                     let (seq, hash) = (None, LineHash::default());

@@ -78,3 +78,8 @@ pub use run_dir::RunDir;
 pub use run_id::{RunId, RunIdError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use writer::{Appended, Durability, Writer, WriterOptions};
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeExamples;

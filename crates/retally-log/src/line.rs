@@ -203,13 +203,15 @@ fn own_values(members: RawMembers<'_>) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
         .collect()
 }
 
-/// Gives the first of the names of an issue its usual one.
+/// Gives the first of the names of an issue its usual one; `null` is absent.
 fn rename_issue(members: &mut RawMembers<'_>) {
+    members.retain(|(key, raw)| key != "issue" || *raw != "null");
     if members.iter().any(|(key, _)| key == "issue") {
         return;
     }
     for alias in ISSUE_ALIASES {
-        if let Some((key, _)) = members.iter_mut().find(|(key, _)| key == alias) {
+        let mut stated = members.iter_mut().filter(|(_, raw)| *raw != "null");
+        if let Some((key, _)) = stated.find(|(key, _)| key == alias) {
             *key = Cow::Borrowed("issue");
             return;
         }

@@ -240,8 +240,10 @@ impl Segment {
         if file.bytes < offset {
             return Ok(None);
         }
-        let has_grown = file.bytes > offset + known.pending_bytes;
-        Ok(Some(has_grown || known.reader.is_in_doubt()))
+        if known.reader.was_mended(file.bytes)? {
+            return Ok(None);
+        }
+        Ok(Some(file.bytes > offset + known.pending_bytes))
     }
 
     /// Gives file handles and buffers back.

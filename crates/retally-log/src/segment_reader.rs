@@ -9,13 +9,15 @@ pub(crate) struct SegmentReader<S> {
     lines: LineReader<S>,
     /// Whether a line with a checksum was seen: from then on each line must have one.
     is_sealed: bool,
-    /// The damage near the end that was seen and not yet counted: where, and which bytes.
-    doubted: Option<Doubt>,
+    /// The damage that was yielded from near the end, while it is near the end.
+    unsettled: Vec<Unsettled>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Doubt {
+/// Damaged bytes that a file system may still be about to show in full.
+#[derive(Clone, Copy)]
+struct Unsettled {
     offset: u64,
+    /// The LF not included.
     length: u64,
     checksum: u32,
 }
@@ -49,7 +51,7 @@ impl<S: Source> SegmentReader<S> {
         Self {
             lines: LineReader::new(source),
             is_sealed: false,
-            doubted: None,
+            unsettled: Vec::new(),
         }
     }
 
@@ -62,7 +64,8 @@ impl<S: Source> SegmentReader<S> {
     pub(crate) fn restart(&mut self) {
         self.lines.forget();
         self.lines.seek(0);
-        (self.is_sealed, self.doubted) = (false, None);
+        self.is_sealed = false;
+        self.unsettled.clear();
     }
 
     /// Returns the line that begins at `offset`, as it stands.
@@ -73,11 +76,7 @@ impl<S: Source> SegmentReader<S> {
 
     /// Returns how many bytes stand behind the last LF; asked when `next` found no item.
     pub(crate) fn pending_bytes(&self) -> u64 {
-        if self.doubted.is_some() {
-            0
-        } else {
-            self.lines.pending_bytes()
-        }
+        self.lines.pending_bytes()
     }
 
     /// Returns where the next item begins.
@@ -85,81 +84,91 @@ impl<S: Source> SegmentReader<S> {
         self.lines.offset()
     }
 
-    /// Returns whether there is damage near the end that wants a second look.
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.doubted.is_some()
-    }
-
     /// Hands the next item to `visit`, or returns `None` where there is no whole line for now.
     ///
-    /// Damage near the end of the file is held back at the first look: the pages of a write may
-    /// show one by one. It counts when a later call finds the same bytes, or more behind them.
+    /// Damage near the end of the file is looked at again before it is yielded, and later by
+    /// [`was_mended`](Self::was_mended): the pages of a write may show one by one.
     pub(crate) fn next<R>(&mut self, visit: impl FnOnce(Item<'_>) -> R) -> io::Result<Option<R>> {
-        let Some(line) = self.lines.next()? else {
-            return Ok(None);
-        };
-        let RawLine {
-            offset,
-            length,
-            bytes,
-        } = line;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            self.doubted = None;
-            return Ok(Some(visit(Item {
+        let mut is_second_look = false;
+        loop {
+            let Some(line) = self.lines.next()? else {
+                return Ok(None);
+            };
+            let RawLine {
                 offset,
                 length,
-                content: Content::Blank,
-            })));
-        }
-        let damage = match judge(bytes, length, self.is_sealed) {
-            Ok(sound) => {
-                self.is_sealed |= sound.is_sealed;
-                self.doubted = None;
-                let content = Content::Sound(sound, bytes);
+                bytes,
+            } = line;
+            if bytes.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Some(visit(Item {
                     offset,
                     length,
-                    content,
+                    content: Content::Blank,
                 })));
             }
-            Err(damage) => damage,
-        };
-        let checksum = crc32c::crc32c(bytes);
-        let glued = salvage(bytes).map(|at| (bytes.len() - at) as u64 + 1);
-        if self.holds_back(Doubt {
-            offset,
-            length,
-            checksum,
-        })? {
-            return Ok(None);
-        }
-        let Some(glued) = glued else {
+            let damage = match judge(bytes, length, self.is_sealed) {
+                Ok(sound) => {
+                    self.is_sealed |= sound.is_sealed;
+                    let content = Content::Sound(sound, bytes);
+                    return Ok(Some(visit(Item {
+                        offset,
+                        length,
+                        content,
+                    })));
+                }
+                Err(damage) => damage,
+            };
+            let whole = Unsettled {
+                offset,
+                length: length - 1,
+                checksum: crc32c::crc32c(bytes),
+            };
+            let is_kept_whole = bytes.len() as u64 == whole.length;
+            let glued = salvage(bytes).map(|at| (bytes.len() - at) as u64 + 1);
+            if is_kept_whole && !self.lines.has_ahead(UNSETTLED_BYTES)? {
+                if !is_second_look {
+                    is_second_look = true;
+                    self.lines.forget();
+                    self.lines.seek(offset);
+                    continue;
+                }
+                self.unsettled.push(whole);
+            }
+            let glued_length = glued.unwrap_or(0);
+            let damage = glued.map_or(damage, |_| Damage::Torn);
+            let length = length - glued_length;
+            self.lines.seek(offset + length);
             return Ok(Some(visit(Item {
                 offset,
                 length,
                 content: Content::Damage(damage),
             })));
-        };
-        let length = length - glued;
-        self.lines.seek(offset + length);
-        Ok(Some(visit(Item {
-            offset,
-            length,
-            content: Content::Damage(Damage::Torn),
-        })))
+        }
     }
 
-    /// Returns whether damage is to be looked at again, and remembers that it was seen.
-    fn holds_back(&mut self, doubt: Doubt) -> io::Result<bool> {
-        let is_settled = self.doubted == Some(doubt) || self.lines.has_ahead(UNSETTLED_BYTES)?;
-        if is_settled {
-            self.doubted = None;
-            return Ok(false);
+    /// Returns whether bytes that were yielded as damage are other bytes now, in a file that has
+    /// grown to `file_bytes`. Damage that is far from the end by now is looked at for the last
+    /// time.
+    pub(crate) fn was_mended(&mut self, file_bytes: u64) -> io::Result<bool> {
+        let source = self.lines.source_mut();
+        for unsettled in &self.unsettled {
+            let length = usize::try_from(unsettled.length).unwrap_or(usize::MAX);
+            let mut bytes = vec![0; length];
+            let mut read = 0;
+            while read < length {
+                let at = unsettled.offset + read as u64;
+                match source.read_at(at, &mut bytes[read..])? {
+                    0 => return Ok(true),
+                    more => read += more,
+                }
+            }
+            if crc32c::crc32c(&bytes) != unsettled.checksum {
+                return Ok(true);
+            }
         }
-        self.lines.forget();
-        self.lines.seek(doubt.offset);
-        self.doubted = Some(doubt);
-        Ok(true)
+        self.unsettled
+            .retain(|damage| file_bytes < damage.offset + damage.length + UNSETTLED_BYTES);
+        Ok(false)
     }
 }
 

@@ -82,7 +82,7 @@ pub fn fold_as_of(
     let mut fold = RunFold::open(root, run_id, prices)?;
     match as_of {
         AsOf::Time(time) => {
-            fold.read_to_point(|entry| match entry {
+            fold.read(|entry| match entry {
                 Entry::Stretch(_, Content::Event(event)) if event.position.time > *time => {
                     Visit::Stop
                 }
@@ -91,7 +91,7 @@ pub fn fold_as_of(
         }
         AsOf::Line { segment, seq } => {
             let segment = find_segment(segment, fold.log())?;
-            let is_reached = fold.read_to_point(|entry| match entry {
+            let is_reached = fold.read(|entry| match entry {
                 Entry::Stretch(place, _)
                     if *place.segment == segment && place.seq == Some(*seq) =>
                 {

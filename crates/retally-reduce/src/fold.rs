@@ -48,10 +48,6 @@ pub enum UpdateError {
     Report(#[from] ReportError),
 }
 
-/// How often a log is looked at again for growth in one go; one that is written all the time
-/// would never end.
-const LOOKS_MAX: u32 = 4;
-
 /// What is done with an entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Visit {
@@ -80,20 +76,12 @@ impl RunFold {
     /// Folds what the log has beyond what was folded, and returns whether there was anything.
     /// Where that makes the state stale, the log is folded again from its beginning.
     ///
-    /// Damage near the end of a file, which might be a write half shown, is looked at twice.
-    ///
     /// # Errors
     /// The log cannot be read. What was folded stays; call again to go on.
     pub fn catch_up(&mut self) -> Result<bool, LogError> {
-        let mut has_news = false;
-        for _ in 0..LOOKS_MAX {
-            let has_grown = self.advance()?;
-            if self.is_stale() {
-                self.refold()?;
-            } else if !has_grown {
-                break;
-            }
-            has_news = true;
+        let has_news = self.advance()?;
+        if self.is_stale() {
+            self.refold()?;
         }
         Ok(has_news)
     }
@@ -168,22 +156,6 @@ impl RunFold {
             }
         }
         Ok(is_stopped)
-    }
-
-    /// Reads as [`read`](Self::read) does, and looks twice at damage near the end.
-    pub(crate) fn read_to_point(
-        &mut self,
-        visit: impl Fn(&Entry<'_>) -> Visit,
-    ) -> Result<bool, LogError> {
-        for _ in 0..LOOKS_MAX {
-            if self.read(&visit)? {
-                return Ok(true);
-            }
-            if !self.log.refresh()? {
-                break;
-            }
-        }
-        Ok(false)
     }
 
     /// Brings the run's report files up to date with its log, and returns what that changed: locks

@@ -222,6 +222,18 @@ fn a_fold_stops_at_the_point_that_is_asked_for() {
     }
 }
 
+#[test]
+fn what_turns_up_while_a_point_is_looked_for_is_not_known_yet() {
+    let root = Root::new();
+    root.append("b", &[r#"20 "issue.started","issue":1"#]);
+    let mut fold = root.open();
+    // Had it been folded, it would have been too late, and the state stale.
+    root.append("a", &[r#"10 "issue.finished","issue":1,"status":"failed""#]);
+    assert!(!fold.read(|_| Visit::Take).expect("read"));
+    assert!(!fold.is_stale());
+    assert_eq!(fold.state().run_report().issues_by_status.in_progress, 1);
+}
+
 proptest! {
     // Each case writes some hundred files.
     #![proptest_config(ProptestConfig::with_cases(24))]
