@@ -26,12 +26,7 @@ pub fn file_stem(text: &str) -> String {
 
 /// Does the work of [`file_stem`], with the character that begins an escape.
 pub(crate) fn plain_or_escaped(text: &str, escape: char) -> String {
-    let is_plain_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let is_plain = (1..=NAME_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(is_plain_byte)
-        && !text.bytes().all(|byte| byte == b'.')
-        && !is_device(text);
-    if is_plain {
+    if is_plain(text, escape) {
         return text.to_owned();
     }
     let mut name = String::new();
@@ -48,6 +43,35 @@ pub(crate) fn plain_or_escaped(text: &str, escape: char) -> String {
         write!(name, "{byte:02x}").expect("a String takes every write");
     }
     name
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+}
+
+/// Returns whether a text can stand in a name as it is, and is not what another one becomes.
+fn is_plain(text: &str, escape: char) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(is_plain_byte)
+        && !text.bytes().all(|byte| byte == b'.')
+        && !is_device(text)
+        && !looks_escaped(text, escape)
+}
+
+/// Returns whether a text could be the escaped form of another: a hash behind what is not plain,
+/// or behind an escape.
+fn looks_escaped(text: &str, escape: char) -> bool {
+    let Some((head, hash)) = text.rsplit_once('-') else {
+        return false;
+    };
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_upper_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
+    let has_escape = || {
+        head.split(escape)
+            .skip(1)
+            .any(|rest| rest.bytes().take(2).filter(is_upper_hex).count() == 2)
+    };
+    hash.len() == 8 && hash.bytes().all(is_hex) && (!is_plain(head, escape) || has_escape())
 }
 
 fn is_device(text: &str) -> bool {
@@ -93,6 +117,19 @@ mod tests {
         check("ü", "%C3%BC-607474ca");
         check("a\0b", "a%00b-59b271ae");
         check(&"a".repeat(81), &format!("{}-8c48280d", "a".repeat(80)));
+    }
+
+    #[test]
+    fn what_looks_like_the_name_of_another_text_gets_one_of_its_own() {
+        for text in ["", "..", "CON", "a/b", "nul.x"] {
+            for escape in ['%', '_'] {
+                let name = plain_or_escaped(text, escape);
+                let next = plain_or_escaped(&name, escape);
+                assert_ne!(name, next, "{text:?}");
+                assert_ne!(plain_or_escaped(&next, escape), next, "{text:?}");
+            }
+        }
+        check("release-20241203", "release-20241203");
     }
 
     #[test]

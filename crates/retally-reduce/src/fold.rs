@@ -174,7 +174,8 @@ impl RunFold {
         } else {
             files.write(&self.state)?
         };
-        self.wrote_all = true;
+        // A folder whose segments are gone is left alone: nothing was written.
+        self.wrote_all = self.state.has_events();
         Ok(changes)
     }
 

@@ -46,8 +46,6 @@ pub struct NoteDetail {
 #[derive(Clone, Copy)]
 pub(crate) struct Placed<'e, 'l> {
     pub(crate) position: &'e Position,
-    /// As it stands on the line.
-    pub(crate) ts: Timestamp,
     /// `None` where the segment has no times.
     pub(crate) moment: Moment,
     pub(crate) event: &'e Event<'l>,
@@ -134,7 +132,6 @@ impl IssueState {
     fn apply_in_order(&mut self, placed: Placed<'_, '_>) {
         let Placed {
             position,
-            ts,
             moment,
             event,
         } = placed;
@@ -153,7 +150,7 @@ impl IssueState {
             }
             Event::AgentFinished(event) => self.agents.finish(moment, event),
             Event::PipelineRecorded(event) => {
-                self.pipelines.record(ts, moment, event);
+                self.pipelines.record(moment, event);
                 None
             }
             Event::DebugStarted(event) => {

@@ -71,8 +71,8 @@ struct Attempt {
     number: u64,
     /// In its usual spelling.
     status: String,
-    /// The `ts` of the event that gave it that status.
-    since: Timestamp,
+    /// When it was seen in that status.
+    since: Moment,
 }
 
 /// What an event does to the newest attempt of its identity.
@@ -87,8 +87,8 @@ enum Effect {
 }
 
 impl Pipelines {
-    /// Takes in a status that was seen at `ts`; `moment` is `ts` where that is a time.
-    pub(crate) fn record(&mut self, ts: Timestamp, moment: Moment, event: &PipelineRecorded<'_>) {
+    /// Takes in a status.
+    pub(crate) fn record(&mut self, moment: Moment, event: &PipelineRecorded<'_>) {
         let identity = Identity {
             pipeline_id: event.pipeline_id.as_str().to_owned(),
             name: event.name.clone().map(String::from),
@@ -96,7 +96,7 @@ impl Pipelines {
         };
         let status = normalize(&event.status);
         let newest = self.newest.get(&identity);
-        let effect = newest.map_or(Effect::Begins, |attempt| attempt.effect_of(status, ts));
+        let effect = newest.map_or(Effect::Begins, |attempt| attempt.effect_of(status, moment));
         let number = match newest {
             Some(attempt) if effect != Effect::Begins => attempt.number,
             _ => self.begin(&identity),
@@ -113,7 +113,7 @@ impl Pipelines {
         }
         if effect != Effect::Repeats {
             self.tally(number, &identity.name, Finality::of(status));
-            let (status, since) = (status.to_owned(), ts);
+            let (status, since) = (status.to_owned(), moment);
             let attempt = Attempt {
                 number,
                 status,
@@ -184,14 +184,15 @@ impl Pipelines {
 }
 
 impl Attempt {
-    fn effect_of(&self, status: &str, ts: Timestamp) -> Effect {
+    fn effect_of(&self, status: &str, moment: Moment) -> Effect {
         if !Finality::of(&self.status).is_final() {
             return Effect::Replaces;
         }
         let begins = if Finality::of(status).is_final() {
             status != self.status
         } else {
-            ts > self.since
+            // Where a segment has no times, its order tells what came later.
+            self.since.is_none() || moment.is_none() || moment > self.since
         };
         if begins {
             Effect::Begins

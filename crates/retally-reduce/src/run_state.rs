@@ -121,7 +121,6 @@ impl RunState {
         self.unknown_fields += envelope.extra.len() as u64;
         self.apply_known(Placed {
             position,
-            ts: envelope.ts,
             moment,
             event,
         });
