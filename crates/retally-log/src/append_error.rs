@@ -1,4 +1,4 @@
-use crate::line::EncodeError;
+use crate::line_writer::EncodeError;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;

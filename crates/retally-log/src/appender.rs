@@ -7,7 +7,7 @@ use crate::field::Times;
 use crate::format::SEGMENT_BYTES_MAX;
 use crate::held_segment::{HeldSegment, WriteFailure};
 use crate::host::Host;
-use crate::line::{EncodeError, TextRules, encode_line};
+use crate::line_writer::{EncodeError, TextRules, encode_line};
 use crate::locked_segment::LockedSegment;
 use crate::run_dir::RunDir;
 use crate::segment_claim::Claim;

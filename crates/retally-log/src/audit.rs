@@ -1,7 +1,8 @@
 use crate::entry::{Content, Entry, Place};
 use crate::event::{Event, Misfit, RunFinished};
 use crate::line::Damage;
-use crate::log_reader::{LogError, LogReader};
+use crate::log_error::LogError;
+use crate::log_reader::LogReader;
 use crate::position::SegmentId;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -290,7 +291,7 @@ mod tests {
     use crate::envelope::Draft;
     use crate::event::{NoteAdded, RunScored};
     use crate::field::RunStatus;
-    use crate::line::{TextRules, encode_line};
+    use crate::line_writer::{TextRules, encode_line};
     use crate::timestamp::Timestamp;
 
     fn line(seq: u64, draft: &Draft<'_>) -> String {

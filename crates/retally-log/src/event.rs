@@ -4,7 +4,7 @@
 use crate::field::{FieldValue, IssueStatus, Kind, Llm, Program, RunStatus, Times};
 use crate::identifier::{Identifier, IssueId};
 use crate::json::Object;
-use crate::line::LineWriter;
+use crate::line_writer::LineWriter;
 use crate::number::Decimal;
 use crate::timestamp::Timestamp;
 use std::borrow::Cow;

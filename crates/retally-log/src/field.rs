@@ -3,7 +3,7 @@
 use crate::format::COUNT_MAX;
 use crate::identifier::{Identifier, IssueId, is_canonical_integer};
 use crate::json::{Json, Members, Object};
-use crate::line::LineWriter;
+use crate::line_writer::LineWriter;
 use crate::number::{Decimal, Number};
 use crate::timestamp::Timestamp;
 use std::borrow::Cow;

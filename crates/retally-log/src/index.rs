@@ -1,5 +1,5 @@
 use crate::line::Damage;
-use crate::log_reader::LogError;
+use crate::log_error::LogError;
 use crate::segment::OpenFile;
 use crate::segment_reader::{Content, Item};
 use sha2::{Digest, Sha256};

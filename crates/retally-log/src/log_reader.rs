@@ -1,4 +1,5 @@
 use crate::entry::Entry;
+use crate::log_error::LogError;
 use crate::position::SegmentId;
 use crate::segment::{OpenFile, Segment, Step};
 use crate::segment_file::{self, SegmentFile};
@@ -10,41 +11,6 @@ use std::path::{Path, PathBuf};
 
 /// How many segments are held open at once; more of them are opened and closed in turn.
 const OPEN_SEGMENTS_MAX: usize = 128;
-
-/// Why a log cannot be read. Damage is no error: it is an [`Entry`].
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LogError {
-    /// The folder of the segments cannot be listed.
-    #[error("cannot list the segments in `{}`", .path.display())]
-    List {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A segment cannot be read.
-    #[error("cannot read segment `{}` at byte {offset}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Where, in bytes.
-        offset: u64,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A segment was written by a newer version.
-    #[error(
-        "segment `{}` has format version {got}, this retally reads up to {} (upgrade retally)",
-        .path.display(), crate::format::FORMAT_VERSION
-    )]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        got: u64,
-    },
-}
 
 /// Yields the lines of all segments of a run in log order, and goes on as the segments grow.
 ///
@@ -368,17 +334,6 @@ enum Added {
     Nothing,
     /// A further file of a segment of which lines were yielded.
     ToYielded,
-}
-
-impl LogError {
-    fn is_not_found(&self) -> bool {
-        match self {
-            Self::List { source, .. } | Self::Read { source, .. } => {
-                source.kind() == io::ErrorKind::NotFound
-            }
-            Self::Format { .. } => false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::field::Times;
 use crate::format::FORMAT_VERSION;
 use crate::index::{Index, IndexedContent};
 use crate::line::{Damage, SoundLine, parse_line};
-use crate::log_reader::LogError;
+use crate::log_error::LogError;
 use crate::position::{Position, SegmentId};
 use crate::segment_file::SegmentFile;
 use crate::segment_reader::{Content, Item, SegmentReader};

@@ -78,7 +78,7 @@ fn place(line: &[u8]) -> Option<(u64, Timestamp)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::{TextRules, encode_line};
+    use crate::line_writer::{TextRules, encode_line};
     use crate::{Draft, NoteAdded};
     use std::fs::File;
 

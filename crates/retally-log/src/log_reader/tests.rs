@@ -4,7 +4,7 @@ use crate::envelope::Draft;
 use crate::event::{NoteAdded, SegmentOpened};
 use crate::field::Times;
 use crate::format::UNSETTLED_BYTES;
-use crate::line::{TextRules, encode_line};
+use crate::line_writer::{TextRules, encode_line};
 use proptest::prelude::*;
 use std::fs;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::event::SegmentOpened;
 use crate::field::Program;
 use crate::format::{SEGMENT_BYTES_MAX, WRITER_NAME, WRITER_VERSION};
-use crate::line::{TextRules, encode_line};
+use crate::line_writer::{TextRules, encode_line};
 
 #[test]
 fn two_writers_of_a_run_have_two_segments() {

@@ -1,0 +1,277 @@
+//! How an event becomes a line: its keys in the order of the format, sealed by a checksum.
+
+use crate::envelope::{Draft, ExtraFields};
+use crate::event::{Event, EventType, Misfit};
+use crate::field::{FieldValue, Kind};
+use crate::format::{COUNT_MAX, DEPTH_MAX, LINE_BYTES_MAX, RESERVED_KEYS};
+use crate::json::{Json, is_depth_sound};
+use crate::line::{LINE_START, SEAL_PREFIX, SEAL_SUFFIX};
+use crate::redactor::Redactor;
+use crate::timestamp::Timestamp;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+/// Why an event does not become a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The line would be longer than [`LINE_BYTES_MAX`](crate::LINE_BYTES_MAX).
+    #[error(
+        "the event is {bytes} bytes long on its line, {LINE_BYTES_MAX} are allowed (shorten its texts)"
+    )]
+    TooLong {
+        /// How long the line would be.
+        bytes: usize,
+    },
+    /// The line would nest deeper than readers accept.
+    #[error("the event is nested deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+    /// A reader would call the line a misfit.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+}
+
+/// What is done to the texts of an event before they reach a line.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct TextRules<'r> {
+    pub(crate) redactor: Option<&'r dyn Redactor>,
+    /// Whether long texts are cut, with a mark, where the line would be too long.
+    pub(crate) cuts_long_texts: bool,
+}
+
+/// The lengths in bytes to which texts are cut, one after the other, until the line fits.
+const CUT_LADDER: [usize; 4] = [256 << 10, 32 << 10, 4 << 10, 256];
+
+/// Appends the sealed line of an event to `out`, its LF included.
+///
+/// # Errors
+/// Readers would not take the line; `out` is left as it was.
+pub(crate) fn encode_line(
+    out: &mut Vec<u8>,
+    seq: u64,
+    ts: Timestamp,
+    draft: &Draft<'_>,
+    rules: TextRules<'_>,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let mut limits = std::iter::once(usize::MAX).chain(CUT_LADDER);
+    loop {
+        let limit = limits.next();
+        let result = write_line(out, seq, ts, draft, rules.redactor, limit.unwrap_or(0));
+        let Err(error) = result else { return Ok(()) };
+        out.truncate(start);
+        let can_cut = rules.cuts_long_texts && limit != CUT_LADDER.last().copied();
+        if !can_cut || !matches!(error, EncodeError::TooLong { .. }) {
+            return Err(error);
+        }
+    }
+}
+
+fn write_line(
+    out: &mut Vec<u8>,
+    seq: u64,
+    ts: Timestamp,
+    draft: &Draft<'_>,
+    redactor: Option<&dyn Redactor>,
+    text_bytes_max: usize,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let mut line = LineWriter {
+        out,
+        redactor,
+        text_bytes_max,
+        is_first: true,
+        is_nested: false,
+        misfit: None,
+    };
+    line.raw("{");
+    line.required("seq", &seq);
+    line.required("ts", &ts);
+    line.key("type");
+    line.text_as_is(draft.event.type_name());
+    line.optional("key", draft.key.as_ref());
+    draft.event.write_fields(&mut line);
+    line.extra_fields(&draft.event, &draft.extra)?;
+    let LineWriter {
+        is_nested, misfit, ..
+    } = line;
+    if let Some(misfit) = misfit {
+        return Err(misfit.into());
+    }
+    let crc = crc32c::crc32c(&out[start..]);
+    out.extend_from_slice(SEAL_PREFIX);
+    write!(out, "{crc:08x}").expect("a Vec takes every write");
+    out.extend_from_slice(SEAL_SUFFIX);
+    let bytes = out.len() - start;
+    if bytes > LINE_BYTES_MAX {
+        return Err(EncodeError::TooLong { bytes });
+    }
+    if is_nested && !is_depth_sound(&out[start..]) {
+        return Err(EncodeError::TooDeep);
+    }
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Writes the JSON of one line.
+pub(crate) struct LineWriter<'w> {
+    out: &'w mut Vec<u8>,
+    redactor: Option<&'w dyn Redactor>,
+    /// Longer texts are cut.
+    text_bytes_max: usize,
+    /// Whether the next key is the first of its object.
+    is_first: bool,
+    /// Whether anything was written whose depth is not known.
+    is_nested: bool,
+    /// The first thing that a reader would not take.
+    misfit: Option<Misfit>,
+}
+
+impl LineWriter<'_> {
+    pub(crate) fn required<'a, T: FieldValue<'a>>(&mut self, key: &'static str, value: &T) {
+        self.key(key);
+        value.write(self);
+    }
+
+    pub(crate) fn optional<'a, T: FieldValue<'a>>(&mut self, key: &'static str, value: Option<&T>) {
+        if let Some(value) = value {
+            self.required(key, value);
+        }
+    }
+
+    pub(crate) fn key(&mut self, key: &str) {
+        if !self.is_first {
+            self.out.push(b',');
+        }
+        self.is_first = false;
+        self.text_as_is(key);
+        self.out.push(b':');
+    }
+
+    pub(crate) fn raw(&mut self, json: &str) {
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
+    pub(crate) fn display(&mut self, value: &dyn std::fmt::Display) {
+        write!(self.out, "{value}").expect("a Vec takes every write");
+    }
+
+    pub(crate) fn count(&mut self, value: u64) {
+        if value > COUNT_MAX && self.misfit.is_none() {
+            self.misfit = Some(Misfit::wrong("count", &value.to_string(), Kind::Count));
+        }
+        self.display(&value);
+    }
+
+    /// Writes a string that came from outside: redacted, where a redactor is set.
+    pub(crate) fn text(&mut self, text: &str) {
+        let redacted = match self.redactor {
+            Some(redactor) => redactor.redact(text),
+            None => Cow::Borrowed(text),
+        };
+        if redacted.len() <= self.text_bytes_max {
+            return self.text_as_is(&redacted);
+        }
+        let kept = &redacted[..redacted.floor_char_boundary(self.text_bytes_max)];
+        self.text_as_is(&format!(
+            "{kept}… [{} bytes cut]",
+            redacted.len() - kept.len()
+        ));
+    }
+
+    /// Writes a string that is part of the format.
+    pub(crate) fn text_as_is(&mut self, text: &str) {
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *self.out, LineFormatter);
+        serde::Serializer::serialize_str(&mut serializer, text).expect("a Vec takes every write");
+    }
+
+    pub(crate) fn nested(&mut self, write: impl FnOnce(&mut Self)) {
+        self.raw("{");
+        let at = self.out.len();
+        self.is_first = true;
+        self.is_nested = true;
+        write(self);
+        self.is_first = false;
+        if self.out[at..].starts_with(&LINE_START[1..]) {
+            self.out.insert(at, b' '); // the bytes of `LINE_START` stand at the start of a line only
+        }
+        self.raw("}");
+    }
+
+    pub(crate) fn object<K: AsRef<str>, V>(
+        &mut self,
+        map: &BTreeMap<K, V>,
+        write: impl Fn(&mut Self, &V),
+    ) {
+        self.nested(|line| {
+            for (key, value) in map {
+                line.key(key.as_ref());
+                write(line, value);
+            }
+        });
+    }
+
+    pub(crate) fn array<T>(&mut self, items: &[T], write: impl Fn(&mut Self, &T)) {
+        self.raw("[");
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                self.raw(",");
+            }
+            write(self, item);
+        }
+        self.raw("]");
+    }
+
+    pub(crate) fn json(&mut self, json: &Json) {
+        self.is_nested = true;
+        match json {
+            Json::Null => self.raw("null"),
+            Json::Bool(value) => value.write(self),
+            Json::Number(literal) => self.raw(literal),
+            Json::Text(text) => self.text(text),
+            Json::Array(items) => self.array(items, Self::json),
+            Json::Object(object) => self.object(object, Self::json),
+        }
+    }
+
+    fn extra_fields(&mut self, event: &Event<'_>, extra: &ExtraFields<'_>) -> Result<(), Misfit> {
+        let event_type = EventType::find(event.type_name());
+        for (at, (key, raw)) in extra.0.iter().enumerate() {
+            let is_taken = RESERVED_KEYS.contains(&&**key)
+                || event_type.is_some_and(|known| known.field(key).is_some())
+                || extra.0[..at].iter().any(|(earlier, _)| earlier == key);
+            if is_taken {
+                return Err(Misfit::Taken(key.to_string()));
+            }
+            let json = Json::parse(raw)
+                .map_err(|_| Misfit::wrong_for("extra", raw, Cow::Borrowed("JSON")))?;
+            self.key(key);
+            self.json(&json);
+        }
+        Ok(())
+    }
+}
+
+/// Escapes, beyond what JSON asks for, the characters that some languages end a line at.
+struct LineFormatter;
+
+impl serde_json::ser::Formatter for LineFormatter {
+    fn write_string_fragment<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> std::io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+            let (plain, found) = rest.split_at(at);
+            writer.write_all(plain.as_bytes())?;
+            let mut found = found.chars();
+            if let Some(separator) = found.next() {
+                write!(writer, "\\u{:04x}", u32::from(separator))?;
+            }
+            rest = found.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
