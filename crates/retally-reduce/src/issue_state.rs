@@ -122,7 +122,8 @@ impl IssueState {
             Event::ToolCalled(event) => self.tools.call(event),
             Event::CodeChanged(event) => self.code.change(position, event),
             Event::ErrorRecorded(event) => self.add_error(placed, event),
-            Event::NoteAdded(event) => self.add_note(placed, event),
+            Event::NoteAdded(event) if event.issue.is_some() => self.add_note(placed, event),
+            Event::NoteAdded(_) => {} // no report has a place for it: it stands in the log only
             _ => self.apply_in_order(placed),
         }
         None
