@@ -135,6 +135,7 @@ pub(crate) struct Start {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "retally append [OPTIONS] [RUN] [TYPE [KEY=VALUE]...]")]
 #[command(after_help = "\
 Examples:
   retally append latest agent.started issue=123 agent=coding
@@ -145,7 +146,7 @@ The run may be left out where RETALLY_RUN is set.")]
 pub(crate) struct Append {
     /// The run, then an event's type and fields; without a type, JSON lines are read from stdin.
     /// KEY=VALUE is typed by the event's schema, KEY:=JSON takes any JSON
-    #[arg(value_name = "[RUN] [TYPE KEY=VALUE...]", allow_hyphen_values = true)]
+    #[arg(value_name = "WORDS", allow_hyphen_values = true)]
     pub(crate) words: Vec<String>,
     /// Return only when the event survives a power cut
     #[arg(long)]
