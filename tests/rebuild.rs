@@ -108,3 +108,15 @@ fn a_run_that_cannot_be_rebuilt_is_named_and_the_others_are() {
     ");
     assert_eq!(sandbox.reports(RUN).len(), 4);
 }
+
+#[test]
+fn a_link_in_the_root_is_passed_over_and_mentioned() {
+    let sandbox = worked();
+    let root = sandbox.path("logs/runs");
+    std::os::unix::fs::symlink(root.join(RUN), root.join("linked")).expect("linked");
+    assert_snapshot!(sandbox.run(&["rebuild"]), @"
+    --- stderr
+    passed over `logs/runs/linked`: a link
+    runs: 1; report files changed: 4
+    ");
+}

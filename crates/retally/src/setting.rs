@@ -73,6 +73,7 @@ impl Setting {
     pub(crate) fn find_runs(&self, runs: &[String]) -> Result<Vec<RunDir>> {
         if runs.is_empty() {
             let ids = self.root.runs()?;
+            self.mention_links();
             return Ok(ids.iter().map(|id| self.root.run(id)).collect());
         }
         let mut found: Vec<RunDir> = Vec::with_capacity(runs.len());
@@ -83,6 +84,20 @@ impl Setting {
             }
         }
         Ok(found)
+    }
+
+    /// Says which links in the root were passed over, where somebody may have meant them as runs.
+    fn mention_links(&self) {
+        let entries = std::fs::read_dir(self.root.path())
+            .into_iter()
+            .flatten()
+            .flatten();
+        for entry in entries {
+            if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                let path = entry.path();
+                self.say(&format!("passed over `{}`: a link", path.display()));
+            }
+        }
     }
 
     /// Returns the id that a test pins for a run that is started.
