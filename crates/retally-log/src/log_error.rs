@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a log cannot be read. Damage is no error: it is an [`Entry`].
+/// Why a log cannot be read. Damage is no error: it is an [`Entry`](crate::Entry).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
