@@ -173,3 +173,94 @@ fn append_cuts_a_text_that_is_too_long_for_a_line_with_a_mark() {
     assert_eq!(sandbox.run_with_input(&["append", RUN], &input), "");
     assert!(sandbox.events(RUN).contains("x… [2883584 bytes cut]"));
 }
+
+#[test]
+fn options_may_stand_behind_the_run_and_never_become_an_event() {
+    let sandbox = started();
+    let before = sandbox.events(RUN);
+    assert!(
+        sandbox
+            .run(&["append", RUN, "--help"])
+            .contains("Usage: retally append")
+    );
+    assert_snapshot!(sandbox.run(&["append", RUN, "--nonsense"]), @"
+    exit 2
+    --- stderr
+    error: unexpected argument '--nonsense' found
+
+      tip: to pass '--nonsense' as a value, use '-- --nonsense'
+
+    Usage: retally append [OPTIONS] [RUN] [TYPE [KEY=VALUE]...]
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["append", RUN, "--root", "nowhere", "note.added", "text=x"]), @"
+    exit 3
+    --- stderr
+    error: no run in `nowhere` is or begins with `run_20241203_143022_project_168` (list them with `retally runs`)
+    ");
+    assert_eq!(sandbox.events(RUN), before);
+    sandbox.run(&["append", RUN, "note.added", "text=--x", "--sync", "--quiet"]);
+    assert!(sandbox.events(RUN).ends_with("\"text\":\"--x\"\n"));
+}
+
+#[test]
+fn what_is_probably_a_slip_is_refused_or_mentioned() {
+    let sandbox = started();
+    let append = |words: &[&str]| sandbox.run(&[&["append", RUN], words].concat());
+    assert_snapshot!(append(&["issue=3"]), @"
+    exit 2
+    --- stderr
+    error: `issue=3` is no event type (want RUN TYPE KEY=VALUE..., as in `retally append latest issue.started issue=123`)
+    ");
+    assert_snapshot!(append(&[""]), @"
+    exit 2
+    --- stderr
+    error: `` is no event type (want RUN TYPE KEY=VALUE..., as in `retally append latest issue.started issue=123`)
+    ");
+    assert_snapshot!(append(&["a b", "x=1"]), @"
+    exit 2
+    --- stderr
+    error: `a b` is no event type (want RUN TYPE KEY=VALUE..., as in `retally append latest issue.started issue=123`)
+    ");
+    assert_snapshot!(append(&["note.added", "text=x", "seq=9"]), @"
+    exit 2
+    --- stderr
+    error: `seq` is set by retally itself (leave it out)
+    ");
+    assert_snapshot!(append(&["issue.finshed", "issue=1", "status=completed"]), @"
+    --- stderr
+    note: `issue.finshed` is not a type that retally knows (`issue.finished`?); appended as it is
+    ");
+    assert_snapshot!(append(&["issue.started", "issue=1", "titel=x"]), @"
+    --- stderr
+    note: `issue.started` has no field `titel` (`title`?); appended as it is
+    ");
+    assert_snapshot!(append(&["my.event", "--quiet"]), @"");
+    assert_snapshot!(sandbox.run(&["append", "", "note.added", "text=x"]), @"
+    exit 2
+    --- stderr
+    error: no run is named (name one, or `latest`, or set RETALLY_RUN)
+    ");
+    assert_snapshot!(sandbox.run(&["finish", ""]), @"
+    exit 2
+    --- stderr
+    error: no run is named (name one, or `latest`, or set RETALLY_RUN)
+    ");
+    assert_snapshot!(sandbox.run(&["finish"]), @"
+    exit 2
+    --- stderr
+    error: the following required arguments were not provided:
+      <RUN>
+
+    Usage: retally finish <RUN>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.events(RUN), @r#"
+    {"seq":1,"ts":"2024-12-03T14:30:22.000000Z","type":"run.started","project_id":"168"
+    {"seq":2,"ts":"2024-12-03T14:30:22.000000Z","type":"issue.finshed","issue":"1","status":"completed"
+    {"seq":3,"ts":"2024-12-03T14:30:22.000000Z","type":"issue.started","issue":1,"titel":"x"
+    {"seq":4,"ts":"2024-12-03T14:30:22.000000Z","type":"my.event"
+    "#);
+}

@@ -146,7 +146,7 @@ The run may be left out where RETALLY_RUN is set.")]
 pub(crate) struct Append {
     /// The run, then an event's type and fields; without a type, JSON lines are read from stdin.
     /// KEY=VALUE is typed by the event's schema, KEY:=JSON takes any JSON
-    #[arg(value_name = "WORDS", allow_hyphen_values = true)]
+    #[arg(value_name = "WORDS")]
     pub(crate) words: Vec<String>,
     /// Return only when the event survives a power cut
     #[arg(long)]
@@ -155,8 +155,9 @@ pub(crate) struct Append {
 
 #[derive(Debug, Args)]
 pub(crate) struct Finish {
-    #[command(flatten)]
-    pub(crate) run: RunArg,
+    /// A run's id, the unique beginning of one, or `latest`
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    pub(crate) run: String,
     /// How the run ended
     #[arg(long, value_name = "S", default_value = "completed", value_parser = parse_run_status)]
     pub(crate) status: RunStatus,

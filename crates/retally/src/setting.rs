@@ -1,6 +1,7 @@
 //! What the command takes from its surroundings and hands to the libraries.
 
 use crate::cli::Global;
+use crate::exit::wrong_usage;
 use crate::sheet::Format;
 use crate::terminal::printable;
 use anstyle::{AnsiColor, Style};
@@ -9,6 +10,9 @@ use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestam
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
+
+/// What is said where a run is needed and none is named.
+pub(crate) const NO_RUN: &str = "no run is named (name one, or `latest`, or set RETALLY_RUN)";
 
 /// The root, the clock, and how to print.
 pub(crate) struct Setting {
@@ -66,6 +70,10 @@ impl Setting {
 
     /// Returns the run that an id, a prefix or `latest` means.
     pub(crate) fn find_run(&self, run: &str) -> Result<RunDir> {
+        if run.is_empty() {
+            // An unset variable must not mean whatever run there is.
+            return Err(wrong_usage(NO_RUN));
+        }
         Ok(self.root.find(run)?)
     }
 

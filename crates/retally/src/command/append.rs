@@ -1,6 +1,6 @@
 use crate::cli::Append;
 use crate::exit::{Exit, wrong_usage};
-use crate::setting::{Setting, complain};
+use crate::setting::{NO_RUN, Setting, complain};
 use anyhow::{Context, Result, bail};
 use retally_log::{
     Draft, Durability, EventType, Field, Json, Kind, RunDir, Times, Writer, WriterOptions,
@@ -23,11 +23,55 @@ pub(crate) fn run(setting: &Setting, options: &Append) -> Result<Exit> {
     let Some((type_name, fields)) = words.split_first() else {
         return appender.append_lines(std::io::stdin().lock());
     };
+    check_type(type_name)?;
     let json = event_json(type_name, fields)?;
     let draft = Draft::from_json(json.as_bytes())
         .map_err(|error| wrong_usage(format!("`{type_name}` is not appended: {error}")))?;
+    mention_unknown(setting, &draft);
     appender.append(&[draft])?;
     Ok(Exit::Done)
+}
+
+/// Refuses a word that stands where a type should and can only be a slip: the log would keep it.
+fn check_type(word: &str) -> Result<()> {
+    let is_type_like = |c: char| !c.is_whitespace() && !c.is_control() && c != '=';
+    if word.is_empty() || word.starts_with('-') || !word.chars().all(is_type_like) {
+        let text = format!(
+            "`{word}` is no event type (want RUN TYPE KEY=VALUE..., as in `retally append latest issue.started issue=123`)"
+        );
+        return Err(wrong_usage(text));
+    }
+    Ok(())
+}
+
+/// Says what this version does not know in an event: it is kept, but it may be a slip.
+fn mention_unknown(setting: &Setting, draft: &Draft<'_>) {
+    let type_name = draft.event.type_name();
+    let Some(event_type) = EventType::find(type_name) else {
+        let known = EventType::ALL.iter().map(|known| known.name);
+        let near = nearest(type_name, known);
+        setting.say(&format!(
+            "note: `{type_name}` is not a type that retally knows{near}; appended as it is"
+        ));
+        return;
+    };
+    for (field, _) in draft.extra.iter() {
+        let near = nearest(field, event_type.fields.iter().map(|known| known.name));
+        setting.say(&format!(
+            "note: `{type_name}` has no field `{field}`{near}; appended as it is"
+        ));
+    }
+}
+
+/// Returns the known name that was probably meant, as it reads behind a statement.
+fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+    const SIMILAR: f64 = 0.85;
+    known
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, known)| format!(" (`{known}`?)"))
+        .unwrap_or_default()
 }
 
 /// Tells the run from the event. The run may be left out where the environment names one: then
@@ -45,10 +89,7 @@ fn split_words<'w>(words: &'w [String], run: Option<&'w str>) -> Result<(&'w str
     }
     match words.split_first() {
         Some((run, words)) => Ok((run, words)),
-        None => {
-            let text = "no run is named (name one, or `latest`, or set RETALLY_RUN)";
-            Err(wrong_usage(text))
-        }
+        None => Err(wrong_usage(NO_RUN)),
     }
 }
 
@@ -80,6 +121,11 @@ fn event_json(type_name: &str, fields: &[String]) -> Result<String> {
                 )
             }
         };
+        if matches!(key, "seq" | "crc" | "type") {
+            return Err(wrong_usage(format!(
+                "`{key}` is set by retally itself (leave it out)"
+            )));
+        }
         members.push(format!("{}:{json}", quoted(key)));
     }
     Ok(format!("{{{}}}", members.join(",")))
