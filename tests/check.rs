@@ -115,3 +115,59 @@ fn a_sound_root_has_no_findings() {
     For more information, try '--help'.
     ");
 }
+
+#[test]
+fn a_root_that_is_not_there_is_no_sound_one() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.run(&["--root", "typo", "check"]), @"
+    exit 3
+    --- stderr
+    error: there is no folder `typo` (name the root with --root or RETALLY_ROOT)
+    ");
+    assert_snapshot!(sandbox.run(&["--root", "typo", "rebuild"]), @"
+    exit 3
+    --- stderr
+    error: there is no folder `typo` (name the root with --root or RETALLY_ROOT)
+    ");
+}
+
+#[test]
+fn the_log_is_verified_whatever_becomes_of_the_report_files() {
+    let sandbox = damaged(|lines| lines.push("nonsense\n".to_owned()));
+    let run = sandbox.path(&format!("logs/runs/{RUN}"));
+    std::os::unix::fs::symlink("/tmp", run.join("issues")).expect("linked");
+    std::os::unix::fs::symlink("/dev/null", run.join("events/b.jsonl")).expect("linked");
+    sandbox.run(&["append", RUN, "issue.started", "issue=1"]);
+    assert_snapshot!(sandbox.run(&["check", "--format", "jsonl"]), @r#"
+    exit 1
+    {"run":"run_20241203_143022_project_168","file":"events/a.jsonl","offset":0,"length":102,"reason":"1 lost: seq 1 follows where 0 was due"}
+    {"run":"run_20241203_143022_project_168","file":"events/a.jsonl","offset":581,"length":9,"reason":"damage: not a JSON object: expected ident at line 1 column 2"}
+    {"run":"run_20241203_143022_project_168","file":"events/b.jsonl","offset":0,"length":0,"reason":"no regular file: it was not read (put the segment itself in its place)"}
+    {"run":"run_20241203_143022_project_168","file":"","offset":null,"length":null,"reason":"report files could not be compared: `logs/runs/run_20241203_143022_project_168/issues` is a link or no folder (put a folder in its place)"}
+    --- stderr
+    runs: 1; events: 7, 0 without a checksum; damaged: 1; misfits: 0; lost: 1; report files that differ from a rebuild: 0
+    "#);
+    std::fs::write(sandbox.path("logs/runs/prices.toml"), "nonsense").expect("written");
+    assert_snapshot!(sandbox.run(&["check", "--format", "jsonl"]), @r#"
+    exit 3
+    {"run":"run_20241203_143022_project_168","file":"events/a.jsonl","offset":0,"length":102,"reason":"1 lost: seq 1 follows where 0 was due"}
+    {"run":"run_20241203_143022_project_168","file":"events/a.jsonl","offset":581,"length":9,"reason":"damage: not a JSON object: expected ident at line 1 column 2"}
+    {"run":"run_20241203_143022_project_168","file":"events/b.jsonl","offset":0,"length":0,"reason":"no regular file: it was not read (put the segment itself in its place)"}
+    --- stderr
+    runs: 1; events: 7, 0 without a checksum; damaged: 1; misfits: 0; lost: 1; report files that differ from a rebuild: 0
+    error: report files were not compared, only logs verified: price book `logs/runs/prices.toml`, line 1: key with no value, expected `=` (write each entry as `[[price]]` with `model`, `input`, `output` and optionally `provider`, `valid_from`, `cache_read`, `cache_write`)
+    "#);
+}
+
+#[test]
+fn unknown_types_are_mentioned_and_no_finding() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", "168"]);
+    sandbox.run(&["append", RUN, "issue.finshed", "issue=1"]);
+    sandbox.run(&["rebuild"]);
+    assert_snapshot!(sandbox.run(&["check"]), @"
+    --- stderr
+    note: 1 events of the unknown type `issue.finshed` are kept
+    runs: 1; events: 2, 0 without a checksum; damaged: 0; misfits: 0; lost: 0; report files that differ from a rebuild: 0
+    ");
+}

@@ -158,6 +158,11 @@ fn an_import_that_cannot_be_done_says_why() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(import(&["jsonl", "-", "--run", "latest"]), @"
+    exit 2
+    --- stderr
+    error: --run cannot be `latest`, which means another run each time
+    ");
     assert_snapshot!(import(&["jsonl", "-"]), @"
      File   Run   Appended   Known before
     ──────────────────────────────────────

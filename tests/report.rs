@@ -146,6 +146,8 @@ fn a_report_for_machines_is_the_report_file() {
     };
     let json = |words: &[&str]| sandbox.run(&[&["report", "--format", "json"], words].concat());
     assert_eq!(json(&[]), file(&format!("{RUN}_final.json")));
+    let line = sandbox.run(&["report", "--format", "jsonl"]);
+    assert!(line.starts_with(&format!("{{\"run_id\":\"{RUN}\",\"project_id\":")), "{line}");
     assert_eq!(
         json(&["--issue", "123"]),
         file("issues/issue_123_report.json")
@@ -217,5 +219,23 @@ fn a_report_of_what_is_not_there_says_so() {
     assert_snapshot!(Sandbox::new().run(&["runs"]), @"
     --- stderr
     no runs in `logs/runs` (start one with `retally start --project P`)
+    ");
+}
+
+#[test]
+fn runs_that_cannot_be_read_do_not_hide_the_others() {
+    let sandbox = worked();
+    let broken = sandbox.path("logs/runs/a_broken/events");
+    std::fs::create_dir_all(&broken).expect("created");
+    let line = "{\"ts\":\"2024-12-03T14:30:22Z\",\"type\":\"segment.opened\",\"format\":9}\n";
+    std::fs::write(broken.join("s.jsonl"), line).expect("written");
+    assert_snapshot!(sandbox.run(&["runs"]), @"
+    exit 3
+     Run                               Status    Model   Started                Seconds   Issues   Pipelines   Success %
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     run_20241203_143022_project_168   running   chat    2024-12-03T14:30:22Z     660.0        2           2       100.0
+    --- stderr
+    error: run `a_broken`: segment `logs/runs/a_broken/events/s.jsonl` has format version 9, this retally reads up to 1 (upgrade retally)
+    error: 1 of 2 runs could not be read
     ");
 }

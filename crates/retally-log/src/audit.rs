@@ -7,6 +7,9 @@ use crate::position::SegmentId;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// How many unknown types an audit names; a log may hold any number.
+const UNKNOWN_TYPES_MAX: usize = 100;
+
 /// How many findings an audit holds; more are counted.
 const FINDINGS_MAX: usize = 10_000;
 
@@ -27,6 +30,9 @@ pub struct Audit {
     pub findings: Vec<Finding>,
     /// How many findings are not in the list.
     pub omitted: u64,
+    /// How many events there are of each type that this version does not know: the first 100
+    /// types by order of reading. They are kept, and no finding.
+    pub unknown_types: BTreeMap<String, u64>,
 }
 
 /// What stands in a segment.
@@ -103,6 +109,9 @@ pub enum Problem {
         /// How many there were.
         stated: u64,
     },
+    /// What bears a segment's name is a link, a folder or a device, and was not read.
+    #[error("no regular file: it was not read (put the segment itself in its place)")]
+    NoFile,
     /// The last line has no LF: it is being written, or its writer died.
     #[error("no line end yet: being written, or its writer died (the next writer ends it)")]
     Pending,
@@ -115,6 +124,7 @@ impl Audit {
     /// A segment cannot be read. Damage is no error but a finding.
     pub fn of(events_dir: impl Into<PathBuf>) -> Result<Self, LogError> {
         let mut log = LogReader::open(events_dir)?;
+        let passed_over = crate::segment_file::passed_over(log.events_dir());
         let mut audit = Self::default();
         let mut stated = BTreeMap::new();
         loop {
@@ -127,6 +137,20 @@ impl Audit {
             }
         }
         audit.check_tails(&stated);
+        for file in passed_over {
+            let stem = file
+                .split(crate::format::SEGMENT_SUFFIX)
+                .next()
+                .unwrap_or(&file);
+            let (segment, problem) = (SegmentId::new(stem), Problem::NoFile);
+            audit.find(Finding {
+                segment,
+                file,
+                offset: 0,
+                length: 0,
+                problem,
+            });
+        }
         for unread in log.pending() {
             let known = audit
                 .segments
@@ -161,6 +185,11 @@ impl Audit {
         place.file.clone_into(&mut segment.file);
         segment.bytes += place.length;
         let gap = place.seq.and_then(|seq| segment.follow(seq));
+        if let Content::Event(event) = &content
+            && let Event::Unknown(unknown) = &event.envelope.event
+        {
+            count_type(&mut self.unknown_types, unknown.type_name());
+        }
         let problem = segment.count(content, stated);
         for problem in gap.into_iter().chain(problem) {
             self.find_at(place, problem);
@@ -211,6 +240,14 @@ impl Audit {
                 });
             }
         }
+    }
+}
+
+fn count_type(types: &mut BTreeMap<String, u64>, name: &str) {
+    if let Some(count) = types.get_mut(name) {
+        *count += 1;
+    } else if types.len() < UNKNOWN_TYPES_MAX {
+        types.insert(name.to_owned(), 1);
     }
 }
 
@@ -373,6 +410,26 @@ mod tests {
         assert_eq!(lost(&audit), 0);
         assert_eq!(audit.findings.len(), 1, "{:?}", audit.findings);
         assert!(matches!(audit.findings[0].problem, Problem::Damage(_)));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_segment_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::os::unix::fs::symlink("/dev/null", folder.path().join("a.jsonl")).expect("linked");
+        std::fs::create_dir(folder.path().join("b.jsonl.zst")).expect("created");
+        let audit = Audit::of(folder.path()).expect("the log is readable");
+        let named: Vec<_> = audit
+            .findings
+            .iter()
+            .map(|found| (&*found.file, &found.problem))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                ("a.jsonl", &Problem::NoFile),
+                ("b.jsonl.zst", &Problem::NoFile)
+            ]
+        );
     }
 
     #[test]

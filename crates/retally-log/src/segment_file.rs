@@ -70,6 +70,21 @@ pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
     Ok(files)
 }
 
+/// Returns the names in a folder that look like segments but are no regular files, sorted.
+pub(crate) fn passed_over(events_dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(events_dir)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let odd = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file()));
+    let mut names: Vec<String> = odd
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.ends_with(SEGMENT_SUFFIX) || name.ends_with(COMPRESSED_SUFFIX))
+        .collect();
+    names.sort();
+    names
+}
+
 /// Opens a segment to read. A link is not followed, and a FIFO that took the file's place does
 /// not block.
 pub(crate) fn open(path: &Path) -> io::Result<File> {

@@ -5,7 +5,7 @@ use crate::exit::wrong_usage;
 use crate::sheet::Format;
 use crate::terminal::printable;
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestamp, WriterOptions};
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
 use std::io::{IsTerminal, Write};
@@ -80,6 +80,10 @@ impl Setting {
     /// Returns the named runs, or all of the root.
     pub(crate) fn find_runs(&self, runs: &[String]) -> Result<Vec<RunDir>> {
         if runs.is_empty() {
+            if !self.root.path().is_dir() {
+                let path = self.root.path().display();
+                bail!("there is no folder `{path}` (name the root with --root or RETALLY_ROOT)");
+            }
             let ids = self.root.runs()?;
             self.mention_links();
             return Ok(ids.iter().map(|id| self.root.run(id)).collect());

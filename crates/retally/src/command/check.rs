@@ -3,10 +3,11 @@ use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use retally_log::{Audit, Finding, Problem, RunDir};
 use retally_reduce::{Change, ChangeKind, PriceBook, RunFiles, RunFold};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -17,12 +18,12 @@ const SETTLE_TIME: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(setting: &Setting, options: &Check) -> Result<Exit> {
     let runs = setting.find_runs(&options.runs)?;
-    let prices = setting.prices()?;
+    let prices = setting.prices();
     let progress = Progress::new(setting, runs.len(), "checking");
     let mut findings = Findings::new();
     let mut failed = 0;
     for run in &runs {
-        match check(setting, run, &prices) {
+        match check(setting, run, prices.as_ref().ok()) {
             Ok(checked) => findings.add(run, checked),
             Err(error) => {
                 failed += 1;
@@ -36,10 +37,16 @@ pub(crate) fn run(setting: &Setting, options: &Check) -> Result<Exit> {
     if format != Format::Table || !findings.sheet.is_empty() {
         findings.sheet.print(format, &mut anstream::stdout())?;
     }
+    for (name, count) in &findings.unknown_types {
+        setting.say(&format!(
+            "note: {count} events of the unknown type `{name}` are kept"
+        ));
+    }
     setting.say(&findings.sentence(runs.len() - failed));
     if failed > 0 {
         bail!("{failed} of {} runs could not be checked", runs.len());
     }
+    prices.context("report files were not compared, only logs verified")?;
     Ok(if findings.sheet.is_empty() {
         Exit::Done
     } else {
@@ -51,18 +58,29 @@ pub(crate) fn run(setting: &Setting, options: &Check) -> Result<Exit> {
 struct Checked {
     audit: Audit,
     changes: Vec<Change>,
+    /// Why report files could not be compared.
+    obstacle: Option<String>,
 }
 
 /// Looks at a run until it holds still: half a line, or reports a moment behind their events, are
 /// what a run looks like that is being written.
-fn check(setting: &Setting, run: &RunDir, prices: &Arc<PriceBook>) -> Result<Checked> {
+///
+/// The log is verified whatever becomes of the report files.
+fn check(setting: &Setting, run: &RunDir, prices: Option<&Arc<PriceBook>>) -> Result<Checked> {
     let look = || -> Result<Checked> {
-        let root = setting.root.path();
-        let mut fold = RunFold::open(root, run.id(), Arc::clone(prices))?;
-        fold.catch_up()?;
-        let changes = RunFiles::open(root, run.id())?.compare(fold.state())?;
+        let compared = prices
+            .map(|prices| compare(setting, run, prices))
+            .transpose();
         let audit = Audit::of(run.events_path())?;
-        Ok(Checked { audit, changes })
+        let (changes, obstacle) = match compared {
+            Ok(changes) => (changes.unwrap_or_default(), None),
+            Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+        };
+        Ok(Checked {
+            audit,
+            changes,
+            obstacle,
+        })
     };
     let mut checked = look()?;
     for _ in 1..LOOKS_MAX {
@@ -84,6 +102,14 @@ fn check(setting: &Setting, run: &RunDir, prices: &Arc<PriceBook>) -> Result<Che
     Ok(checked)
 }
 
+/// Returns the report files that differ from a rebuild.
+fn compare(setting: &Setting, run: &RunDir, prices: &Arc<PriceBook>) -> Result<Vec<Change>> {
+    let root = setting.root.path();
+    let mut fold = RunFold::open(root, run.id(), Arc::clone(prices))?;
+    fold.catch_up()?;
+    Ok(RunFiles::open(root, run.id())?.compare(fold.state())?)
+}
+
 /// All that is wrong, and how much was looked at.
 struct Findings {
     sheet: Sheet,
@@ -93,6 +119,8 @@ struct Findings {
     damaged: u64,
     misfits: u64,
     differences: usize,
+    /// Of each type that this version does not know.
+    unknown_types: BTreeMap<String, u64>,
 }
 
 impl Findings {
@@ -111,6 +139,7 @@ impl Findings {
             damaged: 0,
             misfits: 0,
             differences: 0,
+            unknown_types: BTreeMap::new(),
         }
     }
 
@@ -145,6 +174,13 @@ impl Findings {
         if checked.audit.omitted > 0 {
             let reason = format!("{} more findings are not listed", checked.audit.omitted);
             self.push(run, "events", Value::Null, Value::Null, &reason);
+        }
+        for (name, count) in checked.audit.unknown_types {
+            *self.unknown_types.entry(name).or_default() += count;
+        }
+        if let Some(obstacle) = checked.obstacle {
+            let reason = format!("report files could not be compared: {obstacle}");
+            self.push(run, "", Value::Null, Value::Null, &reason);
         }
         self.differences += checked.changes.len();
         for change in checked.changes {

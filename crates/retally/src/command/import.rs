@@ -1,10 +1,10 @@
 use crate::cli::Import;
-use crate::exit::Exit;
+use crate::exit::{Exit, wrong_usage};
 use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
 use anyhow::{Context, Result, bail};
 use retally_import::Source;
-use retally_log::RunId;
+use retally_log::{Root, RunId};
 use serde_json::json;
 use std::io::Read;
 use std::path::Path;
@@ -13,6 +13,11 @@ use std::path::Path;
 const NAMED_PROBLEMS_MAX: usize = 20;
 
 pub(crate) fn run(setting: &Setting, options: &Import) -> Result<Exit> {
+    if options.run.as_deref() == Some(Root::LATEST) {
+        return Err(wrong_usage(
+            "--run cannot be `latest`, which means another run each time",
+        ));
+    }
     let run = options.run.as_deref().map(RunId::new).transpose()?;
     let mut sheet = Sheet::new()
         .text("file", "File")

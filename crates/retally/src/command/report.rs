@@ -6,6 +6,7 @@ use crate::sheet::{Format, Sheet};
 use anyhow::{Context, Result};
 use retally_log::IssueId;
 use retally_reduce::{AsOf, AsOfError, IssueReport, RunState, to_json_bytes};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -46,14 +47,14 @@ fn parse_as_of(text: &str) -> Result<AsOf> {
 
 /// Prints the final report of a run that ended, else what is known so far.
 fn print_run(state: &RunState, format: Format, out: &mut impl Write) -> Result<()> {
-    let bytes = match state.has_ended() {
-        true => to_json_bytes(&state.run_report()),
-        false => to_json_bytes(&state.metadata()),
+    let (bytes, line) = match state.has_ended() {
+        true => both_forms(&state.run_report())?,
+        false => both_forms(&state.metadata())?,
     };
     let report: Value = serde_json::from_slice(&bytes)?;
     match format {
         Format::Json => out.write_all(&bytes)?,
-        Format::Jsonl => writeln!(out, "{report}")?,
+        Format::Jsonl => writeln!(out, "{line}")?,
         Format::Csv => issues_sheet(state).print(format, out)?,
         Format::Table | Format::Md => {
             run_facts(&report).print(format, out)?;
@@ -65,6 +66,11 @@ fn print_run(state: &RunState, format: Format, out: &mut impl Write) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Returns a report as its file and as one line.
+fn both_forms(report: &impl Serialize) -> Result<(Vec<u8>, String)> {
+    Ok((to_json_bytes(report), serde_json::to_string(report)?))
 }
 
 fn run_facts(report: &Value) -> Facts {

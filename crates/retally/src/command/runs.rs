@@ -1,7 +1,7 @@
 use crate::exit::Exit;
-use crate::setting::Setting;
+use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 pub(crate) fn run(setting: &Setting) -> Result<Exit> {
@@ -14,15 +14,26 @@ pub(crate) fn run(setting: &Setting) -> Result<Exit> {
         .number("issues", "Issues")
         .number("pipelines", "Pipelines")
         .number("success_rate", "Success %");
-    let runs = setting.find_runs(&[])?;
+    let runs = match setting.root.path().exists() {
+        true => setting.find_runs(&[])?,
+        false => Vec::new(),
+    };
     if runs.is_empty() {
         setting.say(&format!(
             "no runs in `{}` (start one with `retally start --project P`)",
             setting.root.path().display()
         ));
     }
+    let mut failed = 0;
     for run in &runs {
-        let state = setting.fold(run, None)?;
+        let state = match setting.fold(run, None) {
+            Ok(state) => state,
+            Err(error) => {
+                failed += 1;
+                complain(&format!("run `{}`: {error:#}", run.id()));
+                continue;
+            }
+        };
         let metadata = serde_json::to_value(state.metadata())?;
         sheet.push(vec![
             json!(run.id().as_str()),
@@ -38,6 +49,9 @@ pub(crate) fn run(setting: &Setting) -> Result<Exit> {
     let format = setting.format.unwrap_or(Format::Table);
     if format != Format::Table || !sheet.is_empty() {
         sheet.print(format, &mut anstream::stdout())?;
+    }
+    if failed > 0 {
+        bail!("{failed} of {} runs could not be read", runs.len());
     }
     Ok(Exit::Done)
 }
