@@ -147,7 +147,10 @@ fn a_report_for_machines_is_the_report_file() {
     let json = |words: &[&str]| sandbox.run(&[&["report", "--format", "json"], words].concat());
     assert_eq!(json(&[]), file(&format!("{RUN}_final.json")));
     let line = sandbox.run(&["report", "--format", "jsonl"]);
-    assert!(line.starts_with(&format!("{{\"run_id\":\"{RUN}\",\"project_id\":")), "{line}");
+    assert!(
+        line.starts_with(&format!("{{\"run_id\":\"{RUN}\",\"project_id\":")),
+        "{line}"
+    );
     assert_eq!(
         json(&["--issue", "123"]),
         file("issues/issue_123_report.json")

@@ -17,7 +17,7 @@ impl Facts {
         self.0.push((name, text.into()));
     }
 
-    pub(crate) fn print(&self, format: Format, out: &mut impl Write) -> std::io::Result<()> {
+    pub(crate) fn print(&self, format: Format, out: &mut dyn Write) -> std::io::Result<()> {
         let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let bold = Style::new().bold();
         for (name, text) in &self.0 {

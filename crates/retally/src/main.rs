@@ -16,10 +16,14 @@ mod terminal;
 use crate::cli::Cli;
 use crate::exit::{Exit, WrongUsage};
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return answer(&error),
+    };
     cli.global.color.write_global();
     match command::run(cli) {
         Ok(exit) => exit.into(),
@@ -35,6 +39,19 @@ fn main() -> ExitCode {
             .into()
         }
     }
+}
+
+/// Prints what the argument parser has to say: help, a version, or what was wrong. A script may
+/// have passed data on, so nothing in it reaches the terminal that would act there.
+fn answer(error: &clap::Error) -> ExitCode {
+    let is_hostile = std::env::args_os().any(|arg| terminal::has_active(&arg.to_string_lossy()));
+    if !is_hostile {
+        error.exit();
+    }
+    let text = terminal::printable_lines(&error.render().to_string());
+    // Nobody is left to be told that telling failed.
+    _ = writeln!(std::io::stderr(), "{text}");
+    Exit::WrongUsage.into()
 }
 
 /// Whether the reader of our output has seen enough, as `head` does.

@@ -80,7 +80,7 @@ impl Sheet {
         self.rows.is_empty()
     }
 
-    pub(crate) fn print(&self, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(crate) fn print(&self, format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
         match format {
             Format::Table => writeln!(out, "{}", self.to_table().trim_fmt())?,
             Format::Json => {
@@ -157,7 +157,7 @@ impl Sheet {
         lines.join("\n")
     }
 
-    fn write_csv(&self, out: &mut impl Write) -> anyhow::Result<()> {
+    fn write_csv(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(self.columns.iter().map(|column| column.key))?;
         for row in &self.rows {

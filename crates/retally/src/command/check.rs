@@ -3,6 +3,7 @@ use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
+use crate::terminal::print_data;
 use anyhow::{Context, Result, bail};
 use retally_log::{Audit, Finding, Problem, RunDir};
 use retally_reduce::{Change, ChangeKind, PriceBook, RunFiles, RunFold};
@@ -35,7 +36,7 @@ pub(crate) fn run(setting: &Setting, options: &Check) -> Result<Exit> {
     progress.finish();
     let format = setting.format.unwrap_or(Format::Table);
     if format != Format::Table || !findings.sheet.is_empty() {
-        findings.sheet.print(format, &mut anstream::stdout())?;
+        print_data(format, |out| findings.sheet.print(format, out))?;
     }
     for (name, count) in &findings.unknown_types {
         setting.say(&format!(

@@ -2,6 +2,7 @@ use crate::cli::Import;
 use crate::exit::{Exit, wrong_usage};
 use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
+use crate::terminal::print_data;
 use anyhow::{Context, Result, bail};
 use retally_import::Source;
 use retally_log::{Root, RunId};
@@ -57,10 +58,8 @@ pub(crate) fn run(setting: &Setting, options: &Import) -> Result<Exit> {
             ]);
         }
     }
-    sheet.print(
-        setting.format.unwrap_or(Format::Table),
-        &mut anstream::stdout(),
-    )?;
+    let format = setting.format.unwrap_or(Format::Table);
+    print_data(format, |out| sheet.print(format, out))?;
     if unused > 0 {
         bail!("{unused} records could not be used, all others were imported");
     }

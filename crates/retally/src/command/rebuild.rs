@@ -3,6 +3,7 @@ use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
+use crate::terminal::print_data;
 use anyhow::{Result, bail};
 use retally_log::RunId;
 use retally_reduce::{RebuildMode, Rebuilt, rebuild};
@@ -49,7 +50,7 @@ pub(crate) fn run(setting: &Setting, options: &Rebuild) -> Result<Exit> {
     let format = setting.format.unwrap_or(Format::Table);
     let lists = options.dry_run || format != Format::Table;
     if lists && (format != Format::Table || !sheet.is_empty()) {
-        sheet.print(format, &mut anstream::stdout())?;
+        print_data(format, |out| sheet.print(format, out))?;
     }
     let done = if options.dry_run {
         "would change"

@@ -3,6 +3,7 @@ use crate::exit::{Exit, wrong_usage};
 use crate::facts::{Facts, counted, duration, percent, shown, time};
 use crate::setting::Setting;
 use crate::sheet::{Format, Sheet};
+use crate::terminal::print_data;
 use anyhow::{Context, Result};
 use retally_log::IssueId;
 use retally_reduce::{AsOf, AsOfError, IssueReport, RunState, to_json_bytes};
@@ -15,7 +16,6 @@ pub(crate) fn run(setting: &Setting, options: &Report) -> Result<Exit> {
     let as_of = options.as_of.as_deref().map(parse_as_of).transpose()?;
     let state = setting.fold(&run, as_of.as_ref())?;
     let format = setting.format.unwrap_or(Format::Table);
-    let mut out = anstream::stdout();
     match &options.issue {
         Some(issue) => {
             let report = state.issue_report(&IssueId::from(issue.as_str()));
@@ -25,17 +25,9 @@ pub(crate) fn run(setting: &Setting, options: &Report) -> Result<Exit> {
                     run.id()
                 )
             })?;
-            match format {
-                Format::Json => out.write_all(&to_json_bytes(&report))?,
-                Format::Jsonl => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-                Format::Csv => {
-                    let text = "the report of an issue is no table (use --format json)";
-                    return Err(wrong_usage(text));
-                }
-                Format::Table | Format::Md => print_issue(&report, format, &mut out)?,
-            }
+            print_data(format, |out| print_issue(&report, format, out))?;
         }
-        None => print_run(&state, format, &mut out)?,
+        None => print_data(format, |out| print_run(&state, format, out))?,
     }
     Ok(Exit::Done)
 }
@@ -46,7 +38,7 @@ fn parse_as_of(text: &str) -> Result<AsOf> {
 }
 
 /// Prints the final report of a run that ended, else what is known so far.
-fn print_run(state: &RunState, format: Format, out: &mut impl Write) -> Result<()> {
+fn print_run(state: &RunState, format: Format, out: &mut dyn Write) -> Result<()> {
     let (bytes, line) = match state.has_ended() {
         true => both_forms(&state.run_report())?,
         false => both_forms(&state.metadata())?,
@@ -246,7 +238,16 @@ fn issues_sheet(state: &RunState) -> Sheet {
     sheet
 }
 
-fn print_issue(report: &IssueReport, format: Format, out: &mut impl Write) -> Result<()> {
+fn print_issue(report: &IssueReport, format: Format, out: &mut dyn Write) -> Result<()> {
+    match format {
+        Format::Json => return Ok(out.write_all(&to_json_bytes(report))?),
+        Format::Jsonl => return Ok(writeln!(out, "{}", serde_json::to_string(report)?)?),
+        Format::Csv => {
+            let text = "the report of an issue is no table (use --format json)";
+            return Err(wrong_usage(text));
+        }
+        Format::Table | Format::Md => {}
+    }
     let value = serde_json::to_value(report)?;
     issue_facts(&value).print(format, out)?;
     for sheet in [

@@ -1,6 +1,7 @@
 use crate::exit::Exit;
 use crate::setting::{Setting, complain};
 use crate::sheet::{Format, Sheet};
+use crate::terminal::print_data;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Exit> {
     }
     let format = setting.format.unwrap_or(Format::Table);
     if format != Format::Table || !sheet.is_empty() {
-        sheet.print(format, &mut anstream::stdout())?;
+        print_data(format, |out| sheet.print(format, out))?;
     }
     if failed > 0 {
         bail!("{failed} of {} runs could not be read", runs.len());
