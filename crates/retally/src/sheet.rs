@@ -1,7 +1,8 @@
 use crate::terminal::printable;
 use clap::ValueEnum;
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
+    TableStyle,
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -21,7 +22,14 @@ struct Column {
     key: &'static str,
     title: &'static str,
     is_number: bool,
+    /// Whether its cells are never broken into lines; always so for numbers.
+    is_whole: bool,
+    /// Whether a narrow terminal can do without it.
+    is_minor: bool,
 }
+
+/// The least width that is left to a column whose cells may be broken.
+const FOLDED_WIDTH_MIN: usize = 12;
 
 /// The form in which data are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,6 +60,8 @@ impl Sheet {
             key,
             title,
             is_number: false,
+            is_whole: false,
+            is_minor: false,
         });
         self
     }
@@ -62,7 +72,25 @@ impl Sheet {
             key,
             title,
             is_number: true,
+            is_whole: true,
+            is_minor: false,
         });
+        self
+    }
+
+    /// Makes the cells of the last column be never broken into lines.
+    pub(crate) fn whole(mut self) -> Self {
+        if let Some(column) = self.columns.last_mut() {
+            column.is_whole = true;
+        }
+        self
+    }
+
+    /// Lets the last column be left out where a terminal is too narrow; machines get it always.
+    pub(crate) fn minor(mut self) -> Self {
+        if let Some(column) = self.columns.last_mut() {
+            column.is_minor = true;
+        }
         self
     }
 
@@ -112,14 +140,15 @@ impl Sheet {
         table
             .load_style(STYLE)
             .set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(self.columns.iter().map(|column| {
+        let shown_columns = self.columns_within(table.width().map(usize::from));
+        let columns = || shown_columns.iter().map(|at| (&self.columns[*at], *at));
+        table.set_header(columns().map(|(column, _)| {
             self.aligned(Cell::new(column.title), column)
                 .add_attribute(Attribute::Bold)
         }));
         for row in &self.rows {
-            let cells = self.columns.iter().zip(row);
-            table.add_row(cells.map(|(column, value)| {
-                let text = shown(value);
+            table.add_row(columns().map(|(column, at)| {
+                let text = shown(&row[at]);
                 let cell = self.aligned(Cell::new(printable(&text)), column);
                 match colour(column, &text) {
                     Some(colour) => cell.fg(colour),
@@ -127,7 +156,49 @@ impl Sheet {
                 }
             }));
         }
+        for (place, (column, _)) in columns().enumerate() {
+            if column.is_whole
+                && let Some(shown) = table.column_mut(place)
+            {
+                shown.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
         table
+    }
+
+    /// Returns the columns that a terminal of this width has room for: all, or as many minor ones
+    /// less, from the right, as it takes.
+    fn columns_within(&self, width: Option<usize>) -> Vec<usize> {
+        let mut columns: Vec<usize> = (0..self.columns.len()).collect();
+        let Some(width) = width else { return columns };
+        let widths: Vec<usize> = columns.iter().map(|at| self.width_of(*at)).collect();
+        while columns.iter().map(|at| widths[*at]).sum::<usize>() > width {
+            let Some(place) = columns.iter().rposition(|at| self.columns[*at].is_minor) else {
+                break;
+            };
+            columns.remove(place);
+        }
+        columns
+    }
+
+    /// Returns the least width of a column with what stands around it.
+    fn width_of(&self, at: usize) -> usize {
+        const AROUND: usize = 3;
+        let column = &self.columns[at];
+        let cells = self
+            .rows
+            .iter()
+            .map(|row| printable(&shown(&row[at])).chars().count());
+        let widest = cells
+            .chain([column.title.chars().count()])
+            .max()
+            .unwrap_or(0);
+        let least = if column.is_whole {
+            widest
+        } else {
+            widest.min(FOLDED_WIDTH_MIN)
+        };
+        least + AROUND
     }
 
     fn aligned(&self, cell: Cell, column: &Column) -> Cell {
@@ -248,6 +319,31 @@ mod tests {
             .print(format, &mut out)
             .expect("a Vec takes every write");
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_minor_columns_and_never_breaks_a_number() {
+        let mut sheet = Sheet::new()
+            .text("issue", "Issue")
+            .text("status", "Status")
+            .whole()
+            .number("retries", "Retries")
+            .minor()
+            .number("errors", "Errors")
+            .minor()
+            .number("usd", "USD");
+        let row = [
+            "an issue with a long name",
+            "completed",
+            "1",
+            "2",
+            "0.001796",
+        ];
+        sheet.push(row.iter().map(|text| json!(text)).collect());
+        assert_eq!(sheet.columns_within(None), [0, 1, 2, 3, 4]);
+        assert_eq!(sheet.columns_within(Some(57)), [0, 1, 2, 3, 4]);
+        assert_eq!(sheet.columns_within(Some(56)), [0, 1, 2, 4]);
+        assert_eq!(sheet.columns_within(Some(40)), [0, 1, 4]);
     }
 
     #[test]

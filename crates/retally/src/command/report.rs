@@ -205,13 +205,18 @@ fn issues_sheet(state: &RunState) -> Sheet {
     let mut sheet = Sheet::new()
         .text("issue", "Issue")
         .text("status", "Status")
+        .whole()
         .number("duration_seconds", "Seconds")
         .number("agent_attempts", "Attempts")
+        .minor()
         .number("agent_retries", "Retries")
+        .minor()
         .number("pipelines", "Pipelines")
         .number("failed_pipelines", "Failed")
         .number("debugging_cycles", "Cycles")
+        .minor()
         .number("errors", "Errors")
+        .minor()
         .number("cost_usd", "USD");
     for issue in state.run_report().issues_processed {
         let Some(report) = state.issue_report(&issue) else {
@@ -332,10 +337,14 @@ fn agents_sheet(report: &IssueReport) -> Sheet {
 fn pipelines_sheet(report: &Value) -> Sheet {
     let sheet = Sheet::new()
         .text("pipeline_id", "Pipeline")
+        .whole()
         .text("name", "Name")
         .number("attempt", "Attempt")
+        .minor()
         .text("status", "Status")
+        .whole()
         .text("commit_sha", "Commit")
+        .minor()
         .number("duration_seconds", "Seconds")
         .text("failed_jobs", "Failed jobs");
     filled(sheet, &report["pipeline_details"])
