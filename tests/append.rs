@@ -237,6 +237,16 @@ fn what_is_probably_a_slip_is_refused_or_mentioned() {
     note: `issue.started` has no field `titel` (`title`?); appended as it is
     ");
     assert_snapshot!(append(&["my.event", "--quiet"]), @"");
+    assert_snapshot!(append(&["issue.started", "issue="]), @"
+    exit 2
+    --- stderr
+    error: `issue` is empty (an unset variable?)
+    ");
+    assert_snapshot!(sandbox.run(&["start", "--project", ""]), @"
+    exit 2
+    --- stderr
+    error: --project is empty (an unset variable?)
+    ");
     assert_snapshot!(sandbox.run(&["append", "", "note.added", "text=x"]), @"
     exit 2
     --- stderr

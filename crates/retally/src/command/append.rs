@@ -27,6 +27,13 @@ pub(crate) fn run(setting: &Setting, options: &Append) -> Result<Exit> {
     let json = event_json(type_name, fields)?;
     let draft = Draft::from_json(json.as_bytes())
         .map_err(|error| wrong_usage(format!("`{type_name}` is not appended: {error}")))?;
+    if draft
+        .event
+        .issue()
+        .is_some_and(|issue| issue.as_str().is_empty())
+    {
+        return Err(wrong_usage("`issue` is empty (an unset variable?)"));
+    }
     mention_unknown(setting, &draft);
     appender.append(&[draft])?;
     Ok(Exit::Done)

@@ -21,6 +21,9 @@ pub(crate) fn run(setting: &Setting, options: Start) -> Result<Exit> {
 }
 
 fn event(options: &Start) -> Result<RunStarted<'_>> {
+    if options.project.is_empty() {
+        return Err(wrong_usage("--project is empty (an unset variable?)"));
+    }
     let temperature = match &options.temperature {
         Some(text) => Some(Number::new(text.as_str()).ok_or_else(|| {
             wrong_usage(format!(
