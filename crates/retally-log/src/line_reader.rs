@@ -71,6 +71,31 @@ impl<S: Source> LineReader<S> {
         (self.offset, self.dropped, self.searched) = (offset, 0, 0);
     }
 
+    /// Returns where the line begins that `offset` lies in, or `offset` where the line is too long.
+    pub(crate) fn line_start(&mut self, offset: u64) -> io::Result<u64> {
+        let mut bytes = vec![0; CHUNK_BYTES];
+        let mut end = offset;
+        while end > 0 && offset - end <= LINE_BYTES_MAX as u64 {
+            let start = end.saturating_sub(CHUNK_BYTES as u64);
+            let mut length = 0;
+            let wanted = usize::try_from(end - start).unwrap_or(CHUNK_BYTES);
+            while length < wanted {
+                match self
+                    .source
+                    .read_at(start + length as u64, &mut bytes[length..wanted])?
+                {
+                    0 => return Ok(offset),
+                    more => length += more,
+                }
+            }
+            if let Some(at) = memchr::memrchr(b'\n', &bytes[..wanted]) {
+                return Ok(start + at as u64 + 1);
+            }
+            end = start;
+        }
+        Ok(if end == 0 { 0 } else { offset })
+    }
+
     /// Forgets what was read ahead, so that it is read again; gives the memory back.
     pub(crate) fn forget(&mut self) {
         self.buffer = Vec::new();

@@ -96,6 +96,34 @@ impl LogReader {
         Ok(log)
     }
 
+    /// Looks at the segments of a run's `events/` folder and begins in the middle of each: at the
+    /// last start of a line that is not behind the byte that `start` returns for a file's name and
+    /// size. A compressed segment is yielded whole, or not at all where that byte is its size.
+    ///
+    /// For those who show the end of a log: what stands before these places is not read, so the
+    /// positions are not those of a reading from the beginning. Segments that turn up later, and
+    /// all of them after [`Entry::Rewound`], are read from their beginning.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_from(
+        events_dir: impl Into<PathBuf>,
+        start: impl Fn(&str, u64) -> u64,
+    ) -> Result<Self, LogError> {
+        let mut log = Self::open(events_dir)?;
+        let mut queued = std::mem::take(&mut log.queued);
+        for (at, segment) in log.segments.iter_mut().enumerate() {
+            if !segment.skip_to(&start)? {
+                queued.remove(&at);
+            }
+        }
+        log.heads.clear();
+        for at in queued {
+            log.enqueue(at)?;
+        }
+        Ok(log)
+    }
+
     /// Returns the folder of the segments.
     pub fn events_dir(&self) -> &Path {
         &self.events_dir

@@ -253,6 +253,22 @@ impl Segment {
         }
     }
 
+    /// Passes over what stands before the byte that `start` returns for each file, and returns
+    /// whether anything is left to yield. Called before anything was yielded; a segment of several
+    /// files, of which one may hold what another lacks, is left whole.
+    pub(crate) fn skip_to(&mut self, start: impl Fn(&str, u64) -> u64) -> Result<bool, LogError> {
+        let [open] = &mut self.files[..] else {
+            return Ok(true);
+        };
+        let start = start(&open.file.name, open.file.bytes).min(open.file.bytes);
+        if open.file.is_compressed {
+            return Ok(start < open.file.bytes);
+        }
+        let skipped = open.reader.skip_to(start);
+        skipped.map_err(|error| open.failed(error))?;
+        Ok(open.reader.offset() < open.file.bytes)
+    }
+
     /// Yields the next stretch, if it does not lie behind the limit.
     pub(crate) fn next<R>(
         &mut self,

@@ -60,6 +60,19 @@ impl<S: Source> SegmentReader<S> {
         self.lines.seek(offset);
     }
 
+    /// Goes on at the last start of a line that is not behind `offset`; a line of which there is
+    /// more before it than a line may be long is yielded in part. Called at the beginning.
+    pub(crate) fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        if offset == 0 {
+            return Ok(());
+        }
+        // The first line tells whether those behind it must have a checksum.
+        self.next(|_| ())?;
+        let start = self.lines.line_start(offset)?;
+        self.lines.seek(start);
+        Ok(())
+    }
+
     /// Goes back to the beginning.
     pub(crate) fn restart(&mut self) {
         self.lines.forget();

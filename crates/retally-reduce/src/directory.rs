@@ -37,7 +37,7 @@ pub(crate) enum Lock {
     Held,
     /// The file system has no locks.
     Unsupported,
-    /// Somebody else has held it for too long.
+    /// Somebody else holds it.
     Busy,
 }
 
@@ -84,13 +84,21 @@ impl Directory {
     pub(crate) fn lock(&self) -> Lock {
         let mut waited = Duration::ZERO;
         loop {
-            match self.handle.try_lock() {
-                Ok(()) => return Lock::Held,
-                Err(TryLockError::Error(_)) => return Lock::Unsupported,
-                Err(TryLockError::WouldBlock) if waited >= LOCK_WAIT => return Lock::Busy,
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
+            let lock = self.try_lock();
+            if lock != Lock::Busy || waited >= LOCK_WAIT {
+                return lock;
             }
+            std::thread::sleep(LOCK_POLL);
             waited += LOCK_POLL;
+        }
+    }
+
+    /// Does what [`lock`](Self::lock) does, but waits for nobody.
+    pub(crate) fn try_lock(&self) -> Lock {
+        match self.handle.try_lock() {
+            Ok(()) => Lock::Held,
+            Err(TryLockError::Error(_)) => Lock::Unsupported,
+            Err(TryLockError::WouldBlock) => Lock::Busy,
         }
     }
 

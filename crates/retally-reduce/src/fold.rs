@@ -1,7 +1,7 @@
 //! The one path from a log to a state, for the watcher and for a rebuild.
 
 use crate::price_book::PriceBook;
-use crate::report_files::{Change, ReportError, RunFiles};
+use crate::report_files::{Change, LockedRunFiles, ReportError, RunFiles};
 use crate::run_state::RunState;
 use retally_log::{Content, EVENTS_DIR, Entry, LogError, LogReader, RunId};
 use std::path::{Path, PathBuf};
@@ -31,6 +31,8 @@ pub struct RunFold {
     state: RunState,
     damaged_lines: u64,
     misfit_lines: u64,
+    /// How many entries of the log were folded, counted again where they are folded again.
+    entries: u64,
     /// Whether every report file was written from an earlier state of this very fold, so that
     /// those of changed issues are enough.
     wrote_all: bool,
@@ -46,6 +48,19 @@ pub enum UpdateError {
     /// The files cannot be written.
     #[error(transparent)]
     Report(#[from] ReportError),
+}
+
+/// What became of a state by looking at its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advance {
+    /// There was nothing new.
+    Nothing,
+    /// All that was new is folded.
+    Caught,
+    /// As much was folded as was asked for, and there may be more.
+    Behind,
+    /// An event came too late to be applied: the state has to [start over](RunFold::start_over).
+    Stale,
 }
 
 /// What is done with an entry of a log.
@@ -69,6 +84,7 @@ impl RunFold {
             state: RunState::new(run_id.clone(), prices),
             damaged_lines: 0,
             misfit_lines: 0,
+            entries: 0,
             wrote_all: false,
         })
     }
@@ -79,93 +95,147 @@ impl RunFold {
     /// # Errors
     /// The log cannot be read. What was folded stays; call again to go on.
     pub fn catch_up(&mut self) -> Result<bool, LogError> {
-        let has_news = self.advance()?;
-        if self.is_stale() {
-            self.refold()?;
+        let mut advance = self.advance(u64::MAX)?;
+        if advance == Advance::Stale {
+            self.start_over()?;
+            advance = self.advance(u64::MAX)?;
+            assert!(
+                advance != Advance::Stale,
+                "a log that is read from its beginning comes in log order"
+            );
         }
-        Ok(has_news)
+        Ok(advance != Advance::Nothing)
     }
 
-    /// Does what [`catch_up`](Self::catch_up) does, but leaves a stale state for the caller to
-    /// [fold again](Self::refold), for which a live watcher sets aside a share of its time.
+    /// Looks what is new in the log and folds at most `entries_max` entries of it, so that a long
+    /// log need not keep others waiting. A stale state is left for the caller to
+    /// [start over](Self::start_over), for which a live watcher sets aside a share of its time.
     ///
     /// # Errors
     /// The log cannot be read. What was folded stays; call again to go on.
-    pub fn advance(&mut self) -> Result<bool, LogError> {
+    pub fn advance(&mut self, entries_max: u64) -> Result<Advance, LogError> {
         if self.is_stale() {
-            return Ok(false);
+            return Ok(Advance::Stale);
         }
-        let has_news = self.log.refresh()?;
-        self.read(|_| Visit::Take)?;
-        Ok(has_news)
+        self.log.refresh()?;
+        for folded in 0..entries_max {
+            if self.step(|_| ())?.is_none() {
+                return Ok(if folded > 0 {
+                    Advance::Caught
+                } else {
+                    Advance::Nothing
+                });
+            }
+            if self.is_stale() {
+                return Ok(Advance::Stale);
+            }
+        }
+        Ok(Advance::Behind)
     }
 
-    /// Forgets the state and folds the log from its beginning.
+    /// Forgets the state, and goes back to the beginning of the log.
     ///
     /// # Errors
-    /// The log cannot be read. What was folded stays; call again to go on.
-    pub fn refold(&mut self) -> Result<(), LogError> {
+    /// The log cannot be read.
+    pub fn start_over(&mut self) -> Result<(), LogError> {
         self.log.rewind()?;
-        self.read(|_| Visit::Take)?;
-        assert!(
-            !self.is_stale(),
-            "a log that is read from its beginning comes in log order"
-        );
+        self.forget();
         Ok(())
     }
 
-    /// Reads to the end of what is known of the log, to where `visit` stops, or until the state is
-    /// stale; returns whether `visit` stopped.
-    pub(crate) fn read(&mut self, visit: impl Fn(&Entry<'_>) -> Visit) -> Result<bool, LogError> {
-        let mut is_stopped = false;
-        while !is_stopped {
-            // Taken apart, for the reader lends its entry while the rest changes.
-            let Self {
-                log,
-                state,
-                damaged_lines,
-                misfit_lines,
-                wrote_all,
-                ..
-            } = self;
-            let stepped = log.next(|entry| {
-                let visit = visit(&entry);
-                match entry {
-                    _ if visit == Visit::Stop => {}
-                    Entry::Rewound => {
-                        let (run_id, prices) = (state.run_id().clone(), state.prices.clone());
-                        *state = RunState::new(run_id, prices);
-                        (*damaged_lines, *misfit_lines, *wrote_all) = (0, 0, false);
-                    }
-                    Entry::Stretch(_, Content::Event(event)) => {
-                        state.apply(&event.position, event.times, &event.envelope);
-                    }
-                    Entry::Stretch(_, Content::Damage(_)) => *damaged_lines += 1,
-                    Entry::Stretch(_, Content::Misfit(_)) => *misfit_lines += 1,
-                    Entry::Stretch(..) => {}
-                }
-                visit != Visit::Take
-            })?;
-            self.state.set_aside(self.damaged_lines, self.misfit_lines);
-            match stepped {
-                Some(stops) => is_stopped = stops,
-                None => break,
-            }
-            if self.is_stale() {
-                break;
-            }
-        }
-        Ok(is_stopped)
+    /// Folds the next entry that is known of the log and returns what `visit` makes of it, or
+    /// `None` where there is none.
+    ///
+    /// # Errors
+    /// The log cannot be read. What was folded stays; call again to go on.
+    pub fn step<R>(&mut self, visit: impl FnOnce(&Entry<'_>) -> R) -> Result<Option<R>, LogError> {
+        self.next(|entry| (true, visit(entry)))
     }
 
-    /// Brings the run's report files up to date with its log, and returns what that changed: locks
-    /// the run's folder, catches up, writes what changed, unlocks.
+    /// Reads to the end of what is known of the log, to where `visit` stops, or until the state is
+    /// stale; returns whether `visit` stopped. An entry at which it stops without taking it is
+    /// passed over: this fold is not to be read on.
+    pub(crate) fn read(&mut self, visit: impl Fn(&Entry<'_>) -> Visit) -> Result<bool, LogError> {
+        while !self.is_stale() {
+            let visited = self.next(|entry| {
+                let visit = visit(entry);
+                (visit != Visit::Stop, visit)
+            })?;
+            match visited {
+                Some(Visit::Take) => {}
+                Some(Visit::TakeAndStop | Visit::Stop) => return Ok(true),
+                None => break,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Hands the next entry to `visit`, which says whether to fold it.
+    fn next<R>(
+        &mut self,
+        visit: impl FnOnce(&Entry<'_>) -> (bool, R),
+    ) -> Result<Option<R>, LogError> {
+        // Taken apart, for the reader lends its entry while the rest changes.
+        let Self {
+            log,
+            state,
+            damaged_lines,
+            misfit_lines,
+            ..
+        } = self;
+        let mut is_rewound = false;
+        let visited = log.next(|entry| {
+            let (takes, result) = visit(&entry);
+            match entry {
+                _ if !takes => {}
+                Entry::Rewound => is_rewound = true,
+                Entry::Stretch(_, Content::Event(event)) => {
+                    state.apply(&event.position, event.times, &event.envelope);
+                }
+                Entry::Stretch(_, Content::Damage(_)) => *damaged_lines += 1,
+                Entry::Stretch(_, Content::Misfit(_)) => *misfit_lines += 1,
+                Entry::Stretch(..) => {}
+            }
+            result
+        })?;
+        self.entries += u64::from(visited.is_some());
+        if is_rewound {
+            self.forget();
+        }
+        self.state.set_aside(self.damaged_lines, self.misfit_lines);
+        Ok(visited)
+    }
+
+    fn forget(&mut self) {
+        let (run_id, prices) = (self.state.run_id().clone(), self.state.prices.clone());
+        self.state = RunState::new(run_id, prices);
+        (self.damaged_lines, self.misfit_lines, self.wrote_all) = (0, 0, false);
+    }
+
+    /// Brings the run's report files up to date with its log, and returns what that changed: folds
+    /// what is new, locks the run's folder, folds what came meanwhile, writes what changed,
+    /// unlocks.
     ///
     /// # Errors
     /// The log cannot be read, or a file cannot be written; call again to go on.
     pub fn update_files(&mut self) -> Result<Vec<Change>, UpdateError> {
+        // Most is folded before the lock is taken, so that nobody waits for it.
+        self.catch_up()?;
         let files = RunFiles::open(&self.root, self.state.run_id())?.lock()?;
         self.catch_up()?;
+        self.write_to(&files)
+    }
+
+    /// Writes the report files that changed since the last time, and returns what that changed.
+    /// Whoever locks them first and advances to the end of the log then writes no older state in
+    /// the place of a newer one.
+    ///
+    /// # Errors
+    /// The first file that could not be written; all others were. Call again to try again.
+    ///
+    /// # Panics
+    /// The state is stale, or the files are another run's.
+    pub fn write_to(&mut self, files: &LockedRunFiles) -> Result<Vec<Change>, UpdateError> {
         let changed = self.state.take_changed();
         // Until all was written, what was changed is not known to be in the files.
         let is_partial = std::mem::replace(&mut self.wrote_all, false);
@@ -177,6 +247,11 @@ impl RunFold {
         // A folder whose segments are gone is left alone: nothing was written.
         self.wrote_all = self.state.has_events();
         Ok(changes)
+    }
+
+    /// Returns how many entries of the log were folded, those that were folded again included.
+    pub fn entries(&self) -> u64 {
+        self.entries
     }
 
     /// Returns whether the state has to be folded again, which [`catch_up`](Self::catch_up) does.

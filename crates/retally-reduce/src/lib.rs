@@ -51,7 +51,7 @@ pub use as_of::{AsOf, AsOfError, fold_as_of};
 pub use code::CodeMetrics;
 pub use cycles::CycleDetail;
 pub use detail_list::DETAILS_MAX;
-pub use fold::{RunFold, UpdateError};
+pub use fold::{Advance, RunFold, UpdateError};
 pub use issue_report::{IssueOutcome, IssueReport};
 pub use issue_state::{ErrorDetail, NoteDetail};
 pub use pipelines::PipelineDetail;

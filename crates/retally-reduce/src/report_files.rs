@@ -140,15 +140,24 @@ impl RunFiles {
     /// # Errors
     /// Somebody holds the lock for longer than writing reports can take.
     pub fn lock(self) -> Result<LockedRunFiles, ReportError> {
-        let is_exclusive = match self.folder.lock() {
+        let lock = self.folder.lock();
+        let path = self.folder.path().to_owned();
+        self.locked(lock).ok_or(ReportError::Locked { path })
+    }
+
+    /// Locks the folder, or returns `None` where somebody else holds the lock.
+    pub fn try_lock(self) -> Option<LockedRunFiles> {
+        let lock = self.folder.try_lock();
+        self.locked(lock)
+    }
+
+    fn locked(self, lock: Lock) -> Option<LockedRunFiles> {
+        let is_exclusive = match lock {
             Lock::Held => true,
             Lock::Unsupported => false,
-            Lock::Busy => {
-                let path = self.folder.path().to_owned();
-                return Err(ReportError::Locked { path });
-            }
+            Lock::Busy => return None,
         };
-        Ok(LockedRunFiles {
+        Some(LockedRunFiles {
             files: self,
             is_exclusive,
         })

@@ -623,6 +623,51 @@ fn befall(bytes: &mut Vec<u8>, accident: &Accident) {
     }
 }
 
+#[test]
+fn a_log_can_be_read_from_the_middle_of_its_segments() {
+    let events = Events::new();
+    let long = line(1, 11);
+    events.write("a.jsonl", &format!("{}{long}{}", line(0, 10), line(2, 30)));
+    events.write(
+        "b.jsonl",
+        &format!("{}{}torn", header("bee", 20), line(1, 21)),
+    );
+    let first = line(0, 10).len() as u64;
+    let check = |a: u64, b: u64, expected: &[&str]| {
+        let start = |file: &str, _| if file == "a.jsonl" { a } else { b };
+        let mut log = LogReader::open_from(events.0.path(), start).expect("the log opens");
+        assert_eq!(events.read(&mut log), expected, "{a} {b}");
+    };
+    let all = ["a 0@10", "a 1@11", "bee opened", "bee 1@21", "a 2@30"];
+    check(0, 0, &all);
+    check(first - 1, 0, &all);
+    check(first, u64::MAX, &["a 1@11", "a 2@30"]);
+    check(first + 1, u64::MAX, &["a 1@11", "a 2@30"]);
+    check(u64::MAX, 1, &["bee opened", "bee 1@21"]);
+    let mut log = LogReader::open_from(events.0.path(), |_, bytes| bytes).expect("the log opens");
+    assert_eq!(events.read(&mut log), [""; 0]);
+    events.append("b.jsonl", &format!("\n{}", line(3, 40)));
+    events.append("c.jsonl", &line(0, 35));
+    let torn = format!(
+        "bee damage at {}+5: ",
+        header("bee", 20).len() + line(1, 21).len()
+    );
+    let found = events.read(&mut log);
+    assert!(found[0].starts_with(&torn), "{found:?}");
+    assert_eq!(found[1..], ["c 0@35", "bee 3@40"]);
+}
+
+#[test]
+fn a_line_without_a_checksum_is_damage_behind_those_that_have_one_wherever_reading_begins() {
+    let events = Events::new();
+    let unsealed = "{\"ts\":\"2024-12-03T14:30:22Z\",\"type\":\"run.scored\",\"success\":true}\n";
+    events.write("a.jsonl", &format!("{}{unsealed}", line(0, 10)));
+    let start = line(0, 10).len() as u64;
+    let mut log = LogReader::open_from(events.0.path(), |_, _| start).expect("the log opens");
+    let found = events.read(&mut log);
+    assert!(found.len() == 1 && found[0].contains("damage"), "{found:?}");
+}
+
 proptest! {
     /// Property: whatever happens to the bytes of a sealed segment, every event that is read was
     /// written, none is read twice, and every byte is accounted for.

@@ -124,10 +124,11 @@ fn a_stale_state_waits_for_its_fold_where_the_caller_wants_that() {
     assert!(fold.catch_up().expect("read"));
     assert!(!fold.catch_up().expect("nothing new"));
     root.append("b", &[r#"10 "issue.started","issue":1"#]);
-    fold.advance().expect("read");
-    assert!(fold.is_stale());
-    fold.refold().expect("read");
-    assert!(!fold.is_stale());
+    assert_eq!(fold.advance(9).expect("read"), Advance::Stale);
+    assert_eq!(fold.advance(9).expect("read"), Advance::Stale);
+    fold.start_over().expect("read");
+    assert!(!fold.is_stale() && !fold.state().has_events());
+    assert_eq!(fold.advance(9).expect("read"), Advance::Caught);
     assert_eq!(
         fold.state()
             .run_report()
@@ -136,6 +137,25 @@ fn a_stale_state_waits_for_its_fold_where_the_caller_wants_that() {
             .as_deref(),
         Some("10.0")
     );
+}
+
+#[test]
+fn a_log_is_folded_in_parts_where_the_caller_wants_that() {
+    let root = Root::new();
+    let notes: Vec<String> = (10..15)
+        .map(|second| format!(r#"{second} "note.added","issue":{second},"text":"t""#))
+        .collect();
+    root.append("a", &notes.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut fold = root.open();
+    let mut advance = |entries_max| {
+        let advance = fold.advance(entries_max).expect("read");
+        (advance, fold.state().run_report().total_issues)
+    };
+    assert_eq!(advance(2), (Advance::Behind, 2));
+    assert_eq!(advance(3), (Advance::Behind, 5));
+    assert_eq!(advance(3), (Advance::Nothing, 5));
+    root.append("a", &[r#"19 "note.added","issue":19,"text":"t""#]);
+    assert_eq!(advance(3), (Advance::Caught, 6));
 }
 
 #[test]

@@ -1,0 +1,2 @@
+//! Keeps the report files of runs up to date while their logs grow.
+#![forbid(unsafe_code)]
