@@ -2,5 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod hints;
+mod schedule;
 
 pub use hints::{HintError, Hinted, Hints, Waker};
+pub use schedule::Cadence;
