@@ -155,6 +155,17 @@ impl Root {
     /// # Errors
     /// The root cannot be read.
     pub fn runs(&self) -> Result<Vec<RunId>, RootError> {
+        let mut ids = self.folders()?;
+        ids.retain(|id| has_segments(&self.run(id)));
+        Ok(ids)
+    }
+
+    /// Returns the ids of all folders that can be a run's by their name, sorted; none where there
+    /// is no root. What they hold is not looked at, and links are not followed.
+    ///
+    /// # Errors
+    /// The root cannot be read.
+    pub fn folders(&self) -> Result<Vec<RunId>, RootError> {
         let entries = match std::fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -162,9 +173,11 @@ impl Root {
         };
         let mut ids = Vec::new();
         for entry in entries {
-            let name = entry.map_err(|error| self.unreadable(error))?.file_name();
+            let entry = entry.map_err(|error| self.unreadable(error))?;
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let name = entry.file_name();
             let id = name.to_str().and_then(|name| RunId::new(name).ok());
-            ids.extend(id.filter(|id| has_segments(&self.run(id))));
+            ids.extend(id.filter(|_| is_folder));
         }
         ids.sort();
         Ok(ids)
@@ -354,6 +367,8 @@ mod tests {
         std::os::unix::fs::symlink(root.path().join("a"), root.path().join("link"))
             .expect("linked");
         assert_eq!(root.runs().expect("readable"), [id("a"), id("b")]);
+        let folders = [id("a"), id("b"), id("empty"), id("seed")];
+        assert_eq!(root.folders().expect("readable"), folders);
         check_find(&root, "empty", "empty");
         for wanted in ["seed", "link", "../runs/a"] {
             check_find(

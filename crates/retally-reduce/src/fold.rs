@@ -33,6 +33,8 @@ pub struct RunFold {
     misfit_lines: u64,
     /// How many entries of the log were folded, counted again where they are folded again.
     entries: u64,
+    /// How often what was folded turned out to be void.
+    rewinds: u64,
     /// Whether every report file was written from an earlier state of this very fold, so that
     /// those of changed issues are enough.
     wrote_all: bool,
@@ -85,6 +87,7 @@ impl RunFold {
             damaged_lines: 0,
             misfit_lines: 0,
             entries: 0,
+            rewinds: 0,
             wrote_all: false,
         })
     }
@@ -118,6 +121,14 @@ impl RunFold {
             return Ok(Advance::Stale);
         }
         self.log.refresh()?;
+        self.fold_known(entries_max)
+    }
+
+    /// Does what [`advance`](Self::advance) does, but does not look what is new.
+    ///
+    /// # Errors
+    /// The log cannot be read. What was folded stays; call again to go on.
+    pub fn fold_known(&mut self, entries_max: u64) -> Result<Advance, LogError> {
         for folded in 0..entries_max {
             if self.step(|_| ())?.is_none() {
                 return Ok(if folded > 0 {
@@ -139,6 +150,8 @@ impl RunFold {
     /// The log cannot be read.
     pub fn start_over(&mut self) -> Result<(), LogError> {
         self.log.rewind()?;
+        // Says that all is void, which nobody has to be told.
+        self.log.next(|_| ())?;
         self.forget();
         Ok(())
     }
@@ -200,6 +213,7 @@ impl RunFold {
         })?;
         self.entries += u64::from(visited.is_some());
         if is_rewound {
+            self.rewinds += 1;
             self.forget();
         }
         self.state.set_aside(self.damaged_lines, self.misfit_lines);
@@ -210,6 +224,12 @@ impl RunFold {
         let (run_id, prices) = (self.state.run_id().clone(), self.state.prices.clone());
         self.state = RunState::new(run_id, prices);
         (self.damaged_lines, self.misfit_lines, self.wrote_all) = (0, 0, false);
+    }
+
+    /// Returns how often a file was replaced or cut, or a line turned up that stands before those
+    /// that were folded, so that the log was folded from its beginning.
+    pub fn rewinds(&self) -> u64 {
+        self.rewinds
     }
 
     /// Brings the run's report files up to date with its log, and returns what that changed: folds

@@ -128,6 +128,7 @@ fn a_stale_state_waits_for_its_fold_where_the_caller_wants_that() {
     assert_eq!(fold.advance(9).expect("read"), Advance::Stale);
     fold.start_over().expect("read");
     assert!(!fold.is_stale() && !fold.state().has_events());
+    assert_eq!(fold.rewinds(), 0);
     assert_eq!(fold.advance(9).expect("read"), Advance::Caught);
     assert_eq!(
         fold.state()
@@ -173,6 +174,7 @@ fn a_log_that_was_replaced_is_folded_from_its_beginning() {
     fs::remove_file(root.path().join("run_1/events/a.jsonl")).expect("removed");
     root.append("b", &[r#"10 "issue.started","issue":3"#]);
     fold.update_files().expect("written");
+    assert_eq!(fold.rewinds(), 1);
     root.check_rebuilt();
     assert!(
         !root
