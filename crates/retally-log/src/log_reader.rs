@@ -18,6 +18,9 @@ const OPEN_SEGMENTS_MAX: usize = 128;
 /// then by the order in the segment. What a later [`refresh`](Self::refresh) finds is ordered
 /// among itself; its [`Position`](crate::Position)s tell where it belongs among what was yielded.
 ///
+/// Plain files are read as far as they reached at the last look, so that reading comes to an end
+/// however fast writers are; what they append meanwhile is yielded after the next refresh.
+///
 /// Memory does not grow with the log, but for segments whose copies met in one folder.
 ///
 /// ```no_run

@@ -77,7 +77,7 @@ pub(crate) struct Probe {
 impl OpenFile {
     pub(crate) fn open(file: SegmentFile) -> io::Result<Self> {
         let identity = FileIdentity::of(&std::fs::symlink_metadata(&file.path)?);
-        let source = FileSource::new(file.path.clone(), file.is_compressed);
+        let source = FileSource::new(file.path.clone(), file.is_compressed, file.bytes);
         Ok(Self {
             file,
             identity,
@@ -230,6 +230,7 @@ impl Segment {
         let metadata = std::fs::symlink_metadata(&file.path)?;
         let is_same_size = known.file.bytes == file.bytes;
         known.file.bytes = file.bytes;
+        known.reader.show(file.bytes);
         if known.identity != FileIdentity::of(&metadata) {
             return Ok(None);
         }

@@ -186,6 +186,11 @@ impl<S: Source> SegmentReader<S> {
 }
 
 impl SegmentReader<FileSource> {
+    /// Reads a plain file up to so many bytes from now on.
+    pub(crate) fn show(&mut self, visible_bytes: u64) {
+        self.lines.source_mut().show(visible_bytes);
+    }
+
     /// Gives the file handle and the buffer back until the next read.
     pub(crate) fn close(&mut self) {
         self.lines.forget();

@@ -16,6 +16,9 @@ pub(crate) trait Source {
 pub(crate) struct FileSource {
     path: PathBuf,
     is_compressed: bool,
+    /// How many bytes of a plain file are shown, whatever it has grown to; a compressed one is
+    /// shown whole.
+    visible_bytes: u64,
     opened: Option<Opened>,
     fault: Option<String>,
 }
@@ -29,13 +32,19 @@ enum Opened {
 }
 
 impl FileSource {
-    pub(crate) fn new(path: PathBuf, is_compressed: bool) -> Self {
+    pub(crate) fn new(path: PathBuf, is_compressed: bool, visible_bytes: u64) -> Self {
         Self {
             path,
             is_compressed,
+            visible_bytes,
             opened: None,
             fault: None,
         }
+    }
+
+    /// Shows so many bytes of a plain file from now on.
+    pub(crate) fn show(&mut self, visible_bytes: u64) {
+        self.visible_bytes = visible_bytes;
     }
 
     /// Gives the file handle back until the next read.
@@ -75,8 +84,13 @@ impl Source for FileSource {
         if self.opened.as_ref().is_some_and(is_behind) {
             self.close();
         }
+        let visible = self.visible_bytes.saturating_sub(offset);
         match self.open()? {
-            Opened::Plain(file) => retried(|| file.read_at(buffer, offset)),
+            Opened::Plain(file) => {
+                let wanted = usize::try_from(visible).unwrap_or(usize::MAX);
+                let wanted = wanted.min(buffer.len());
+                retried(|| file.read_at(&mut buffer[..wanted], offset))
+            }
             Opened::Compressed {
                 decoder,
                 offset: reached,

@@ -365,6 +365,27 @@ fn reading_goes_on_where_it_stopped_whatever_the_cut() {
 }
 
 #[test]
+fn what_is_appended_after_a_look_is_yielded_after_the_next_one() {
+    let events = Events::new();
+    events.append("a.jsonl", &[foreign(1, "a1"), foreign(2, "a2")].concat());
+    let mut log = events.open();
+    let mut yielded = Vec::new();
+    for second in 3.. {
+        events.append("a.jsonl", &foreign(second, &format!("a{second}")));
+        events.append("b.jsonl", &foreign(second, &format!("b{second}")));
+        match log.next(describe).expect("readable") {
+            Some(found) => yielded.push(found),
+            None => break,
+        }
+    }
+    assert_eq!(yielded, ["a a1", "a a2"]);
+    assert_eq!(log.pending().count(), 0);
+    assert!(log.refresh().expect("readable"));
+    let rest = ["a a3", "b b3", "a a4", "b b4", "a a5", "b b5"];
+    assert_eq!(events.read(&mut log), rest);
+}
+
+#[test]
 fn damage_near_the_end_is_taken_back_when_its_bytes_turn_out_sound() {
     let events = Events::new();
     let lines = [header("s", 0), line(1, 1), line(2, 2)];
