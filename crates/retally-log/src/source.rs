@@ -1,7 +1,7 @@
 use crate::segment_file;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// Where the bytes of a segment come from; they may grow between two reads.
@@ -123,22 +123,6 @@ fn retried(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
         match read() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
-        }
-    }
-}
-
-/// What tells one file from another that took its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::line_writer::{TextRules, encode_line};
 use proptest::prelude::*;
 use std::fs;
 
+mod replacement;
+
 /// A run's `events/` folder.
 struct Events(tempfile::TempDir);
 
