@@ -1,6 +1,6 @@
 use crate::line::Damage;
 use crate::log_error::LogError;
-use crate::segment::OpenFile;
+use crate::open_file::OpenFile;
 use crate::segment_reader::{Content, Item};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

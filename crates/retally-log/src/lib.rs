@@ -33,6 +33,7 @@ mod locked_segment;
 mod log_error;
 mod log_reader;
 mod number;
+mod open_file;
 mod position;
 mod redactor;
 mod root;

@@ -9,6 +9,10 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// in which a whole line may stand glued behind a torn one.
 const KEPT_BYTES_MAX: usize = 2 * LINE_BYTES_MAX + CHUNK_BYTES;
 
+/// How many bytes before the next line are kept, and looked at again where a source may have
+/// changed: in most logs far more than the last line.
+const TAIL_BYTES_MAX: usize = 4096;
+
 /// Splits a growing source at its LFs; yields a line once its LF is there, never half of one.
 pub(crate) struct LineReader<S> {
     source: S,
@@ -22,6 +26,38 @@ pub(crate) struct LineReader<S> {
     dropped: u64,
     /// How many bytes from `start` on are known to hold no LF.
     searched: usize,
+}
+
+/// The last bytes before an offset, [`TAIL_BYTES_MAX`] of them where there are so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tail {
+    pub(crate) offset: u64,
+    /// Their CRC-32C.
+    pub(crate) checksum: u32,
+}
+
+impl Tail {
+    /// Reads them; what is not there any more is left out.
+    pub(crate) fn read(source: &mut impl Source, offset: u64) -> io::Result<Self> {
+        let start = offset.saturating_sub(TAIL_BYTES_MAX as u64);
+        let checksum = checksum(source, 0, start, offset)?;
+        Ok(Self { offset, checksum })
+    }
+}
+
+/// Goes on with a checksum over what stands from `start` to `end`, at most [`TAIL_BYTES_MAX`].
+fn checksum(source: &mut impl Source, so_far: u32, start: u64, end: u64) -> io::Result<u32> {
+    let mut bytes = [0; TAIL_BYTES_MAX];
+    let wanted = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+    let wanted = wanted.min(TAIL_BYTES_MAX);
+    let mut length = 0;
+    while length < wanted {
+        match source.read_at(start + length as u64, &mut bytes[length..wanted])? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(crc32c::crc32c_append(so_far, &bytes[..length]))
 }
 
 /// A line as it stands in its source.
@@ -59,10 +95,8 @@ impl<S: Source> LineReader<S> {
 
     /// Goes on at `offset`, which is where a line begins, and forgets what was read ahead.
     pub(crate) fn seek(&mut self, offset: u64) {
-        // `buffer[..end]` holds the source's bytes from `buffered` on, those already yielded first.
-        let buffered = self.offset + self.dropped - self.start as u64;
         let at = offset
-            .checked_sub(buffered)
+            .checked_sub(self.buffered())
             .and_then(|bytes| usize::try_from(bytes).ok());
         match at.filter(|at| *at <= self.end) {
             Some(at) => self.start = at,
@@ -100,6 +134,24 @@ impl<S: Source> LineReader<S> {
     pub(crate) fn forget(&mut self) {
         self.buffer = Vec::new();
         (self.start, self.end, self.dropped, self.searched) = (0, 0, 0, 0);
+    }
+
+    /// Returns what stands before the next line: of what is buffered, as it was read.
+    pub(crate) fn tail(&mut self) -> io::Result<Tail> {
+        let (offset, buffered) = (self.offset, self.buffered());
+        let start = offset.saturating_sub(TAIL_BYTES_MAX as u64);
+        let split = buffered.clamp(start, offset);
+        let unbuffered = checksum(&mut self.source, 0, start, split)?;
+        let at = |offset: u64| usize::try_from(offset.saturating_sub(buffered)).unwrap_or(0);
+        let read = &self.buffer[at(split)..at(offset)];
+        let checksum = crc32c::crc32c_append(unbuffered, read);
+        Ok(Tail { offset, checksum })
+    }
+
+    /// Returns from where on `buffer[..end]` holds the source's bytes, those already yielded
+    /// first.
+    fn buffered(&self) -> u64 {
+        self.offset + self.dropped - self.start as u64
     }
 
     /// Returns the next whole line, or `None` where its LF is not there yet.
@@ -156,9 +208,11 @@ impl<S: Source> LineReader<S> {
 
     /// Reads on behind what is buffered and returns how many bytes came.
     fn fill(&mut self) -> io::Result<usize> {
-        if self.buffer.len() - self.end < CHUNK_BYTES && self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+        let kept = self.start.min(TAIL_BYTES_MAX);
+        if self.buffer.len() - self.end < CHUNK_BYTES && self.start > kept {
+            let moved = self.start - kept;
+            self.buffer.copy_within(moved..self.end, 0);
+            (self.start, self.end) = (kept, self.end - moved);
         }
         let wanted = self.end + CHUNK_BYTES;
         if self.buffer.len() < wanted {

@@ -1,8 +1,9 @@
 use crate::entry::Entry;
 use crate::log_error::LogError;
+use crate::open_file::OpenFile;
 use crate::position::SegmentId;
-use crate::segment::{OpenFile, Segment, Step};
-use crate::segment_file::{self, SegmentFile};
+use crate::segment::{Segment, Step};
+use crate::segment_file::{self, FileStamp, SegmentFile};
 use crate::timestamp::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -17,6 +18,9 @@ const OPEN_SEGMENTS_MAX: usize = 128;
 /// Log order is by effective time (the running maximum of `ts` in a segment), then by segment id,
 /// then by the order in the segment. What a later [`refresh`](Self::refresh) finds is ordered
 /// among itself; its [`Position`](crate::Position)s tell where it belongs among what was yielded.
+///
+/// Plain files are read as far as they reached at the last look, so that reading comes to an end
+/// however fast writers are; what they append meanwhile is yielded after the next refresh.
 ///
 /// Memory does not grow with the log, but for segments whose copies met in one folder.
 ///
@@ -50,8 +54,8 @@ pub struct LogReader {
     /// The segments that hold a file handle and a buffer.
     open: BTreeSet<usize>,
     is_rewound: bool,
-    /// Files without a whole line.
-    unread: Vec<Unread>,
+    /// Files without a whole line, by name.
+    unread: BTreeMap<String, FileStamp>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +93,7 @@ impl LogReader {
             queued: BTreeSet::new(),
             open: BTreeSet::new(),
             is_rewound: false,
-            unread: Vec::new(),
+            unread: BTreeMap::new(),
         };
         log.refresh()?;
         log.is_rewound = false;
@@ -205,8 +209,13 @@ impl LogReader {
                 offset: open.reader.offset(),
                 bytes: open.pending_bytes,
             });
+        let of_others = self.unread.iter().map(|(file, stamp)| Unread {
+            file: file.clone(),
+            offset: 0,
+            bytes: stamp.bytes,
+        });
         of_segments
-            .chain(self.unread.iter().cloned())
+            .chain(of_others)
             .filter(|unread| unread.bytes > 0)
     }
 
@@ -249,8 +258,7 @@ impl LogReader {
 
     /// Returns whether a file that was read is gone.
     fn is_void(&self, files: &[SegmentFile]) -> bool {
-        let is_listed = |name: &String| files.binary_search_by(|file| file.name.cmp(name)).is_ok();
-        !self.by_file.keys().all(is_listed)
+        !self.by_file.keys().all(|name| is_listed(name, files))
     }
 
     fn rewind_to(&mut self, files: Vec<SegmentFile>) -> Result<(), LogError> {
@@ -267,9 +275,12 @@ impl LogReader {
 
     /// Brings the segments up to what the folder holds.
     fn take_over(&mut self, files: Vec<SegmentFile>) -> Result<(), LogError> {
-        self.unread.clear();
+        self.unread.retain(|name, _| is_listed(name, &files));
         let mut grown = BTreeSet::new();
         for file in files.clone() {
+            if self.unread.get(&file.name) == Some(&file.stamp) {
+                continue;
+            }
             match self.by_file.get(&file.name) {
                 Some(&at) => match self.look_again(at, &file)? {
                     Some(true) => _ = grown.insert(at),
@@ -304,26 +315,19 @@ impl LogReader {
 
     /// Adds a file that is not known yet.
     fn add(&mut self, file: SegmentFile) -> Result<Added, LogError> {
-        let (name, bytes, path) = (file.name.clone(), file.bytes, file.path.clone());
-        let mut open = match OpenFile::open(file) {
-            Ok(open) => open,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Added::Nothing),
-            Err(source) => {
-                return Err(LogError::Read {
-                    path,
-                    offset: 0,
-                    source,
-                });
+        let (name, stamp) = (file.name.clone(), file.stamp);
+        let mut open = OpenFile::new(file);
+        self.unread.remove(&name);
+        let probe = match open.probe() {
+            Ok(Some(probe)) => probe,
+            Ok(None) => {
+                self.unread.insert(name, stamp);
+                return Ok(Added::Nothing);
             }
+            Err(error) if error.is_not_found() => return Ok(Added::Nothing),
+            Err(error) => return Err(error),
         };
-        let Some(probe) = open.probe()? else {
-            self.unread.push(Unread {
-                file: name,
-                offset: 0,
-                bytes,
-            });
-            return Ok(Added::Nothing);
-        };
+        open.reader.close_file();
         let at = match self.by_id.get(&probe.id) {
             Some(&at) if !self.segments[at].is_fresh() => return Ok(Added::ToYielded),
             Some(&at) => {
@@ -352,6 +356,13 @@ impl LogReader {
         }
         Ok(())
     }
+}
+
+/// Returns whether a file of this name is among `files`, which are sorted by it.
+fn is_listed(name: &str, files: &[SegmentFile]) -> bool {
+    files
+        .binary_search_by(|file| (*file.name).cmp(name))
+        .is_ok()
 }
 
 /// What a file that was not known turned out to be.

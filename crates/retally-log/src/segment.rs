@@ -1,14 +1,13 @@
 use crate::entry::{Content as Found, Entry, Logged, Place};
 use crate::event::Event;
 use crate::field::Times;
-use crate::format::FORMAT_VERSION;
 use crate::index::{Index, IndexedContent};
 use crate::line::{Damage, SoundLine, parse_line};
 use crate::log_error::LogError;
+use crate::open_file::{OpenFile, Probe};
 use crate::position::{Position, SegmentId};
 use crate::segment_file::SegmentFile;
-use crate::segment_reader::{Content, Item, SegmentReader};
-use crate::source::{FileIdentity, FileSource};
+use crate::segment_reader::{Content, Item};
 use crate::timestamp::Timestamp;
 use std::io;
 
@@ -41,17 +40,6 @@ enum Order {
     Indexed(Index),
 }
 
-/// A file of a segment and how far it was read.
-pub(crate) struct OpenFile {
-    pub(crate) file: SegmentFile,
-    pub(crate) identity: FileIdentity,
-    pub(crate) reader: SegmentReader<FileSource>,
-    /// How many bytes stand behind the last LF, as of the last look.
-    pub(crate) pending_bytes: u64,
-    /// Whether the compressed bytes broke off, and that was said.
-    is_broken_off: bool,
-}
-
 /// What became of the wish to yield the next stretch.
 pub(crate) enum Step<R> {
     Visited(R),
@@ -65,101 +53,6 @@ pub(crate) enum Step<R> {
 
 /// The place in log order up to which a segment may yield.
 pub(crate) type Limit<'l> = Option<(Timestamp, &'l SegmentId)>;
-
-/// What the first whole line of a file says about it.
-pub(crate) struct Probe {
-    pub(crate) id: SegmentId,
-    pub(crate) times: Times,
-    /// `None` where the first line states no valid time.
-    pub(crate) first_time: Option<Timestamp>,
-}
-
-impl OpenFile {
-    pub(crate) fn open(file: SegmentFile) -> io::Result<Self> {
-        let identity = FileIdentity::of(&std::fs::symlink_metadata(&file.path)?);
-        let source = FileSource::new(file.path.clone(), file.is_compressed);
-        Ok(Self {
-            file,
-            identity,
-            reader: SegmentReader::new(source),
-            pending_bytes: 0,
-            is_broken_off: false,
-        })
-    }
-
-    /// Reads the first whole line, or returns `None` where there is none yet and one may come.
-    pub(crate) fn probe(&mut self) -> Result<Option<Probe>, LogError> {
-        let unknown = Probe {
-            id: SegmentId::new(self.file.stem()),
-            times: Times::Given,
-            first_time: None,
-        };
-        let probed = self.reader.next(|item| match item.content {
-            Content::Sound(line, _) => Some((line.ts, describe(line))),
-            Content::Blank | Content::Damage(_) => None,
-        });
-        let probed = probed.map_err(|error| self.failed(error))?;
-        self.reader.restart();
-        let (first_time, description) = match probed {
-            None if !self.file.is_compressed => return Ok(None),
-            None | Some(None) => return Ok(Some(unknown)),
-            Some(Some(first)) => first,
-        };
-        let Some(Description { format, id, times }) = description else {
-            return Ok(Some(Probe {
-                first_time,
-                ..unknown
-            }));
-        };
-        if format > FORMAT_VERSION {
-            return Err(LogError::Format {
-                path: self.file.path.clone(),
-                got: format,
-            });
-        }
-        Ok(Some(Probe {
-            id: id.unwrap_or(unknown.id),
-            times,
-            first_time,
-        }))
-    }
-
-    /// Takes in that there is no whole line for now, and returns what can never become one:
-    /// where it begins, how long it is, and why.
-    pub(crate) fn end(&mut self) -> Option<(u64, u64, Damage)> {
-        self.pending_bytes = self.reader.pending_bytes();
-        let fault = self.reader.take_fault().filter(|_| !self.is_broken_off)?;
-        self.is_broken_off = true;
-        let length = std::mem::take(&mut self.pending_bytes);
-        Some((self.reader.offset(), length, Damage::Compression(fault)))
-    }
-
-    pub(crate) fn failed(&self, source: io::Error) -> LogError {
-        LogError::Read {
-            path: self.file.path.clone(),
-            offset: self.reader.offset(),
-            source,
-        }
-    }
-}
-
-/// What a `segment.opened` says of its segment.
-struct Description {
-    format: u64,
-    id: Option<SegmentId>,
-    times: Times,
-}
-
-fn describe(line: SoundLine<'_>) -> Option<Description> {
-    let Event::SegmentOpened(opened) = line.content.ok()?.event else {
-        return None;
-    };
-    Some(Description {
-        format: opened.format.unwrap_or(FORMAT_VERSION),
-        id: opened.segment.map(|id| SegmentId::new(&id)),
-        times: opened.times.unwrap_or(Times::Given),
-    })
-}
 
 impl Segment {
     pub(crate) fn new(probe: Probe, file: OpenFile) -> Self {
@@ -219,7 +112,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Takes over the size that a file has now, and returns whether that asks for a reading.
+    /// Takes over what a file is now, and returns whether that asks for a reading.
     ///
     /// `None` where what was yielded is void.
     pub(crate) fn refresh(&mut self, file: &SegmentFile) -> io::Result<Option<bool>> {
@@ -227,29 +120,16 @@ impl Segment {
         let mut files = self.files.iter_mut();
         let known = files.find(|known| known.file.name == file.name);
         let known = known.expect("a segment knows the files that it was given");
-        let metadata = std::fs::symlink_metadata(&file.path)?;
-        let is_same_size = known.file.bytes == file.bytes;
-        known.file.bytes = file.bytes;
-        if known.identity != FileIdentity::of(&metadata) {
-            return Ok(None);
-        }
         if file.is_compressed || is_indexed {
-            return Ok(is_same_size.then_some(false));
+            return Ok((known.file.stamp == file.stamp).then_some(false));
         }
-        let offset = known.reader.offset();
-        if file.bytes < offset {
-            return Ok(None);
-        }
-        if known.reader.was_mended(file.bytes)? {
-            return Ok(None);
-        }
-        Ok(Some(file.bytes > offset + known.pending_bytes))
+        known.refresh(file)
     }
 
     /// Gives file handles and buffers back.
     pub(crate) fn close(&mut self) {
         for file in &mut self.files {
-            file.reader.close();
+            file.close();
         }
     }
 
@@ -260,13 +140,13 @@ impl Segment {
         let [open] = &mut self.files[..] else {
             return Ok(true);
         };
-        let start = start(&open.file.name, open.file.bytes).min(open.file.bytes);
+        let start = start(&open.file.name, open.file.stamp.bytes).min(open.file.stamp.bytes);
         if open.file.is_compressed {
-            return Ok(start < open.file.bytes);
+            return Ok(start < open.file.stamp.bytes);
         }
         let skipped = open.reader.skip_to(start);
         skipped.map_err(|error| open.failed(error))?;
-        Ok(open.reader.offset() < open.file.bytes)
+        Ok(open.reader.offset() < open.file.stamp.bytes)
     }
 
     /// Yields the next stretch, if it does not lie behind the limit.

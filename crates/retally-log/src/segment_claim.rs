@@ -46,10 +46,9 @@ impl Claim<'_> {
             return None;
         }
         let files = self.storage.list(self.events_dir).ok()?;
-        let candidates = files
-            .iter()
-            .rev()
-            .filter(|file| !file.is_compressed && (1..SEGMENT_BYTES_MAX).contains(&file.bytes));
+        let candidates = files.iter().rev().filter(|file| {
+            !file.is_compressed && (1..SEGMENT_BYTES_MAX).contains(&file.stamp.bytes)
+        });
         candidates
             .take(CANDIDATES_MAX)
             .find_map(|file| self.try_segment(file).ok().flatten())

@@ -2,9 +2,9 @@
 
 use crate::format::{COMPRESSED_SUFFIX, SEGMENT_SUFFIX};
 use rustix::fs::OFlags;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file that is a segment by its name and kind.
@@ -14,8 +14,39 @@ pub(crate) struct SegmentFile {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) is_compressed: bool,
+    pub(crate) stamp: FileStamp,
+}
+
+/// What tells that a file was touched: equal stamps mean that nobody did, as far as the clock of
+/// the file system tells times apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileStamp {
+    device: u64,
+    inode: u64,
     /// The size on disk.
     pub(crate) bytes: u64,
+    /// When its bytes were changed last: seconds and nanoseconds.
+    modified: (i64, i64),
+    /// When its bytes, its name, its mode or its other times were changed last: what sets the
+    /// time above back cannot set this one.
+    changed: (i64, i64),
+}
+
+impl FileStamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Returns whether both are of one file, or of one that got the number of a deleted one.
+    pub(crate) fn is_of_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
 }
 
 impl SegmentFile {
@@ -53,12 +84,11 @@ pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
         }
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => {
-                let (path, bytes) = (entry.path(), metadata.len());
                 files.push(SegmentFile {
                     name,
-                    path,
+                    path: entry.path(),
                     is_compressed,
-                    bytes,
+                    stamp: FileStamp::of(&metadata),
                 });
             }
             Ok(_) => {}

@@ -1,6 +1,6 @@
 use crate::format::{LINE_BYTES_MAX, UNSETTLED_BYTES};
 use crate::line::{Damage, SoundLine, parse_line, salvage};
-use crate::line_reader::{LineReader, RawLine};
+use crate::line_reader::{LineReader, RawLine, Tail};
 use crate::source::{FileSource, Source};
 use std::io;
 
@@ -85,6 +85,16 @@ impl<S: Source> SegmentReader<S> {
     pub(crate) fn line_at(&mut self, offset: u64) -> io::Result<Option<RawLine<'_>>> {
         self.lines.seek(offset);
         self.lines.next()
+    }
+
+    /// Returns what stands before the next item, as it was read.
+    pub(crate) fn tail(&mut self) -> io::Result<Tail> {
+        self.lines.tail()
+    }
+
+    /// Returns what stands before `offset` in the source now.
+    pub(crate) fn tail_on_disk(&mut self, offset: u64) -> io::Result<Tail> {
+        Tail::read(self.lines.source_mut(), offset)
     }
 
     /// Returns how many bytes stand behind the last LF; asked when `next` found no item.
@@ -186,6 +196,16 @@ impl<S: Source> SegmentReader<S> {
 }
 
 impl SegmentReader<FileSource> {
+    /// Reads a plain file up to so many bytes from now on.
+    pub(crate) fn show(&mut self, visible_bytes: u64) {
+        self.lines.source_mut().show(visible_bytes);
+    }
+
+    /// Gives the file handle back until the next read.
+    pub(crate) fn close_file(&mut self) {
+        self.lines.source_mut().close();
+    }
+
     /// Gives the file handle and the buffer back until the next read.
     pub(crate) fn close(&mut self) {
         self.lines.forget();

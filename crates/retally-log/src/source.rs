@@ -1,7 +1,7 @@
 use crate::segment_file;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// Where the bytes of a segment come from; they may grow between two reads.
@@ -16,6 +16,9 @@ pub(crate) trait Source {
 pub(crate) struct FileSource {
     path: PathBuf,
     is_compressed: bool,
+    /// How many bytes of a plain file are shown, whatever it has grown to; a compressed one is
+    /// shown whole.
+    visible_bytes: u64,
     opened: Option<Opened>,
     fault: Option<String>,
 }
@@ -29,13 +32,19 @@ enum Opened {
 }
 
 impl FileSource {
-    pub(crate) fn new(path: PathBuf, is_compressed: bool) -> Self {
+    pub(crate) fn new(path: PathBuf, is_compressed: bool, visible_bytes: u64) -> Self {
         Self {
             path,
             is_compressed,
+            visible_bytes,
             opened: None,
             fault: None,
         }
+    }
+
+    /// Shows so many bytes of a plain file from now on.
+    pub(crate) fn show(&mut self, visible_bytes: u64) {
+        self.visible_bytes = visible_bytes;
     }
 
     /// Gives the file handle back until the next read.
@@ -75,8 +84,13 @@ impl Source for FileSource {
         if self.opened.as_ref().is_some_and(is_behind) {
             self.close();
         }
+        let visible = self.visible_bytes.saturating_sub(offset);
         match self.open()? {
-            Opened::Plain(file) => retried(|| file.read_at(buffer, offset)),
+            Opened::Plain(file) => {
+                let wanted = usize::try_from(visible).unwrap_or(usize::MAX);
+                let wanted = wanted.min(buffer.len());
+                retried(|| file.read_at(&mut buffer[..wanted], offset))
+            }
             Opened::Compressed {
                 decoder,
                 offset: reached,
@@ -109,22 +123,6 @@ fn retried(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
         match read() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
-        }
-    }
-}
-
-/// What tells one file from another that took its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::line_writer::{TextRules, encode_line};
 use proptest::prelude::*;
 use std::fs;
 
+mod replacement;
+
 /// A run's `events/` folder.
 struct Events(tempfile::TempDir);
 
@@ -362,6 +364,27 @@ fn reading_goes_on_where_it_stopped_whatever_the_cut() {
         found.extend(events.read(&mut log));
         assert_eq!(found, ["s opened", "s 1@8", "s 2@7", "s 3@6"], "cut {cut}");
     }
+}
+
+#[test]
+fn what_is_appended_after_a_look_is_yielded_after_the_next_one() {
+    let events = Events::new();
+    events.append("a.jsonl", &[foreign(1, "a1"), foreign(2, "a2")].concat());
+    let mut log = events.open();
+    let mut yielded = Vec::new();
+    for second in 3.. {
+        events.append("a.jsonl", &foreign(second, &format!("a{second}")));
+        events.append("b.jsonl", &foreign(second, &format!("b{second}")));
+        match log.next(describe).expect("readable") {
+            Some(found) => yielded.push(found),
+            None => break,
+        }
+    }
+    assert_eq!(yielded, ["a a1", "a a2"]);
+    assert_eq!(log.pending().count(), 0);
+    assert!(log.refresh().expect("readable"));
+    let rest = ["a a3", "b b3", "a a4", "b b4", "a a5", "b b5"];
+    assert_eq!(events.read(&mut log), rest);
 }
 
 #[test]
