@@ -1,5 +1,6 @@
 use crate::format::LINE_BYTES_MAX;
 use crate::source::Source;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::ops::Range;
 
@@ -29,7 +30,7 @@ pub(crate) struct LineReader<S> {
 }
 
 /// The last bytes before an offset, [`TAIL_BYTES_MAX`] of them where there are so many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tail {
     pub(crate) offset: u64,
     /// Their CRC-32C.

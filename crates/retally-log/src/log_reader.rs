@@ -1,5 +1,6 @@
 use crate::entry::Entry;
 use crate::log_error::LogError;
+use crate::mark::Mark;
 use crate::open_file::OpenFile;
 use crate::position::SegmentId;
 use crate::segment::{Segment, Step};
@@ -126,6 +127,59 @@ impl LogReader {
             log.enqueue(at)?;
         }
         Ok(log)
+    }
+
+    /// Returns where reading stands, for a [`resume`](Self::resume); `None` while there is more to
+    /// yield, and where a segment is compressed or its copies met in one folder.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn marks(&mut self) -> Result<Option<Vec<Mark>>, LogError> {
+        if self.is_rewound || self.current.is_some() || !self.heads.is_empty() {
+            return Ok(None);
+        }
+        let mut marks = Vec::with_capacity(self.segments.len());
+        for segment in &mut self.segments {
+            match segment.mark() {
+                Ok(Some(mark)) => marks.push(mark),
+                Ok(None) => return Ok(None),
+                Err(source) => {
+                    return Err(LogError::List {
+                        path: self.events_dir.clone(),
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(Some(marks))
+    }
+
+    /// Goes on where an earlier reader stood, or returns `None` where a mark does not fit: its
+    /// file is gone, or shorter than what was read, or another segment, or the bytes before the
+    /// offset are others. Files without a mark are read from their beginning.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn resume(
+        events_dir: impl Into<PathBuf>,
+        marks: &[Mark],
+    ) -> Result<Option<Self>, LogError> {
+        let mut log = Self::open(events_dir)?;
+        for mark in marks {
+            let Some(&at) = log.by_file.get(&mark.file) else {
+                return Ok(None);
+            };
+            if !log.segments[at].resume(mark)? {
+                return Ok(None);
+            }
+        }
+        log.heads.clear();
+        for at in std::mem::take(&mut log.queued) {
+            if log.segments[at].has_more() {
+                log.enqueue(at)?;
+            }
+        }
+        Ok(Some(log))
     }
 
     /// Returns the folder of the segments.

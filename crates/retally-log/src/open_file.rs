@@ -7,6 +7,7 @@ use crate::format::FORMAT_VERSION;
 use crate::line::{Damage, SoundLine};
 use crate::line_reader::Tail;
 use crate::log_error::LogError;
+use crate::mark::Mark;
 use crate::position::SegmentId;
 use crate::segment_file::SegmentFile;
 use crate::segment_reader::{Content, SegmentReader};
@@ -113,10 +114,7 @@ impl OpenFile {
             if !file.stamp.is_of_same_file(&self.file.stamp) || file.stamp.bytes < offset {
                 return Ok(None);
             }
-            let tail = match self.tail {
-                Some(tail) if tail.offset == offset => tail,
-                _ => self.reader.tail()?,
-            };
+            let tail = self.tail()?;
             // What stands under the name now is to be read, not what was opened under it.
             self.reader.close_file();
             for read in [self.anchor, Some(tail)].into_iter().flatten() {
@@ -135,6 +133,26 @@ impl OpenFile {
         self.reader.show(file.stamp.bytes);
         self.file = file.clone();
         Ok(Some(file.stamp.bytes > offset + self.pending_bytes))
+    }
+
+    /// Returns what stands before the place where reading stands, as it was read.
+    pub(crate) fn tail(&mut self) -> io::Result<Tail> {
+        match self.tail {
+            Some(tail) if tail.offset == self.reader.offset() => Ok(tail),
+            _ => self.reader.tail(),
+        }
+    }
+
+    /// Goes on where a mark says, and returns whether the bytes before that still stand.
+    pub(crate) fn resume(&mut self, mark: &Mark) -> io::Result<bool> {
+        let offset = mark.tail.offset;
+        if self.file.stamp.bytes < offset || self.reader.tail_on_disk(offset)? != mark.tail {
+            return Ok(false);
+        }
+        self.reader
+            .resume(offset, mark.is_sealed, mark.unsettled.clone());
+        self.tail = Some(mark.tail);
+        Ok(!self.reader.was_mended(self.file.stamp.bytes)?)
     }
 
     /// Gives the file handle and the buffer back, and keeps in mind what was read last.

@@ -1,4 +1,5 @@
 use crate::format::EVENTS_DIR;
+use crate::log_stamp::LogStamp;
 use crate::position::SegmentId;
 use crate::run_id::RunId;
 use crate::segment_lines;
@@ -34,6 +35,14 @@ impl RunDir {
         self.path.join(EVENTS_DIR)
     }
 
+    /// Returns how the log stands now, or `None` where there is no segment.
+    ///
+    /// # Errors
+    /// The folder of segments cannot be read.
+    pub fn log_stamp(&self) -> io::Result<Option<LogStamp>> {
+        LogStamp::of(&self.events_path())
+    }
+
     /// Counts the lines of each segment, as `run.finished` states them.
     ///
     /// That is the greatest number of a line plus one where lines bear numbers, else the count of
@@ -49,5 +58,43 @@ impl RunDir {
     pub(crate) fn is_run(&self) -> bool {
         let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
         is_folder(&self.path) && is_folder(&self.events_path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root::Root;
+    use std::fs;
+
+    #[test]
+    fn the_stamp_of_a_log_changes_with_whatever_is_done_to_a_segment() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let id = RunId::new("run_1").expect("an id");
+        let run = Root::new(folder.path()).create_run(&id).expect("created");
+        let stamp = || run.log_stamp().expect("readable");
+        assert_eq!(stamp(), None);
+        let mut seen = vec![None];
+        let mut check = |what: &str| {
+            let now = stamp();
+            assert_eq!(now, stamp(), "{what}");
+            assert!(!seen.contains(&now), "{what}");
+            seen.push(now);
+        };
+        let path = run.events_path().join("a.jsonl");
+        fs::write(&path, "one\n").expect("written");
+        check("a new segment");
+        fs::write(&path, "one\ntwo\n").expect("written");
+        check("a longer one");
+        fs::write(run.events_path().join("b.jsonl"), "").expect("written");
+        check("an empty one beside it");
+        fs::rename(&path, run.events_path().join("c.jsonl")).expect("renamed");
+        check("another name");
+        fs::write(run.events_path().join("notes.txt"), "").expect("written");
+        assert_eq!(
+            stamp(),
+            *seen.last().expect("not empty"),
+            "what is no segment does not count"
+        );
     }
 }

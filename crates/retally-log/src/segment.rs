@@ -4,6 +4,7 @@ use crate::field::Times;
 use crate::index::{Index, IndexedContent};
 use crate::line::{Damage, SoundLine, parse_line};
 use crate::log_error::LogError;
+use crate::mark::Mark;
 use crate::open_file::{OpenFile, Probe};
 use crate::position::{Position, SegmentId};
 use crate::segment_file::SegmentFile;
@@ -131,6 +132,56 @@ impl Segment {
         for file in &mut self.files {
             file.close();
         }
+    }
+
+    /// Returns where reading stands, or `None` where that cannot be said in short: lines that were
+    /// sorted or decompressed.
+    pub(crate) fn mark(&mut self) -> io::Result<Option<Mark>> {
+        let (Order::File { next_seq }, [open]) = (&self.order, &mut self.files[..]) else {
+            return Ok(None);
+        };
+        if open.file.is_compressed {
+            return Ok(None);
+        }
+        Ok(Some(Mark {
+            file: open.file.name.clone(),
+            segment: self.id.as_str().to_owned(),
+            tail: open.tail()?,
+            is_sealed: open.reader.is_sealed(),
+            unsettled: open.reader.unsettled().to_vec(),
+            next_seq: *next_seq,
+            time: self.progress.time,
+            lines: self.progress.lines,
+        }))
+    }
+
+    /// Goes on where a mark says, and returns whether it fits: called before anything was yielded.
+    pub(crate) fn resume(&mut self, mark: &Mark) -> Result<bool, LogError> {
+        let [open] = &mut self.files[..] else {
+            return Ok(false);
+        };
+        if self.id.as_str() != mark.segment || open.file.is_compressed {
+            return Ok(false);
+        }
+        let fits = open.resume(mark);
+        if !fits.map_err(|error| open.failed(error))? {
+            return Ok(false);
+        }
+        let Mark {
+            next_seq,
+            time,
+            lines,
+            ..
+        } = *mark;
+        self.order = Order::File { next_seq };
+        self.progress = Progress { time, lines };
+        Ok(true)
+    }
+
+    /// Returns whether there are bytes behind what was read.
+    pub(crate) fn has_more(&self) -> bool {
+        let has_more = |open: &OpenFile| open.reader.offset() < open.file.stamp.bytes;
+        self.files.iter().any(has_more)
     }
 
     /// Passes over what stands before the byte that `start` returns for each file, and returns

@@ -43,6 +43,29 @@ impl FileStamp {
         }
     }
 
+    /// Returns all of it, for a digest.
+    pub(crate) fn to_bytes(self) -> [u8; 56] {
+        let Self {
+            device,
+            inode,
+            bytes,
+            modified,
+            changed,
+        } = self;
+        let signed = [modified.0, modified.1, changed.0, changed.1].map(i64::cast_unsigned);
+        let words = [[device, inode, bytes].as_slice(), &signed].concat();
+        let mut all = [0; 56];
+        for (place, word) in all.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        all
+    }
+
+    /// Returns when its bytes were changed last, in seconds since 1970.
+    pub(crate) fn modified_seconds(&self) -> i64 {
+        self.modified.0
+    }
+
     /// Returns whether both are of one file, or of one that got the number of a deleted one.
     pub(crate) fn is_of_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)

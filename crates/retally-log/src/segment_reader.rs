@@ -2,6 +2,7 @@ use crate::format::{LINE_BYTES_MAX, UNSETTLED_BYTES};
 use crate::line::{Damage, SoundLine, parse_line, salvage};
 use crate::line_reader::{LineReader, RawLine, Tail};
 use crate::source::{FileSource, Source};
+use serde::{Deserialize, Serialize};
 use std::io;
 
 /// Tells the sound lines of one file from its blank and damaged ones, resumable as it grows.
@@ -14,8 +15,8 @@ pub(crate) struct SegmentReader<S> {
 }
 
 /// Damaged bytes that a file system may still be about to show in full.
-#[derive(Clone, Copy)]
-struct Unsettled {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unsettled {
     offset: u64,
     /// The LF not included.
     length: u64,
@@ -71,6 +72,22 @@ impl<S: Source> SegmentReader<S> {
         let start = self.lines.line_start(offset)?;
         self.lines.seek(start);
         Ok(())
+    }
+
+    /// Goes on where another reader of the same bytes stood.
+    pub(crate) fn resume(&mut self, offset: u64, is_sealed: bool, unsettled: Vec<Unsettled>) {
+        self.lines.seek(offset);
+        (self.is_sealed, self.unsettled) = (is_sealed, unsettled);
+    }
+
+    /// Returns whether each further line must have a checksum.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
+    /// Returns the damage that may still turn out otherwise.
+    pub(crate) fn unsettled(&self) -> &[Unsettled] {
+        &self.unsettled
     }
 
     /// Goes back to the beginning.

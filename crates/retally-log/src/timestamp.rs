@@ -1,4 +1,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -77,6 +80,27 @@ impl Timestamp {
         } else {
             Err(TimestampError::Malformed)
         }
+    }
+}
+
+/// Written as its text, or where the form is binary as microseconds.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => serializer.collect_str(self),
+            false => serializer.serialize_i64(self.0),
+        }
+    }
+}
+
+/// Read in the same two forms.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = Cow::<str>::deserialize(deserializer)?;
+            return Self::parse(&text).map_err(D::Error::custom);
+        }
+        i64::deserialize(deserializer).map(Self::from_micros_saturating)
     }
 }
 

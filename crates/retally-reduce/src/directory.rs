@@ -130,6 +130,24 @@ impl Directory {
         }
     }
 
+    /// Returns what changes when anything is done to an entry: its device, inode, size and times;
+    /// `None` where there is none.
+    pub(crate) fn stamp_of(&self, name: &str) -> io::Result<Option<[u64; 7]>> {
+        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some([
+                stat.st_dev as u64,
+                stat.st_ino as u64,
+                stat.st_size as u64,
+                stat.st_mtime as u64,
+                stat.st_mtime_nsec as u64,
+                stat.st_ctime as u64,
+                stat.st_ctime_nsec as u64,
+            ])),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Opens a regular file in this folder, or returns `None` where the entry is something else
     /// or there is none.
     pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {

@@ -269,6 +269,11 @@ impl RunFold {
         Ok(changes)
     }
 
+    /// Has all report files compared when they are written next: somebody may have touched them.
+    pub fn distrust_files(&mut self) {
+        self.wrote_all = false;
+    }
+
     /// Returns how many entries of the log were folded, those that were folded again included.
     pub fn entries(&self) -> u64 {
         self.entries

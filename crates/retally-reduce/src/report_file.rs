@@ -2,7 +2,7 @@
 
 use crate::report_json::to_json_bytes;
 use crate::run_state::RunState;
-use retally_log::{IssueId, file_stem};
+use retally_log::{IssueId, RunId, file_stem};
 use std::path::{Path, PathBuf};
 
 /// The folder of a run that holds the files of its issues.
@@ -34,8 +34,18 @@ pub(crate) fn reports<'s>(
     issues: impl Iterator<Item = &'s IssueId<'static>>,
 ) -> impl Iterator<Item = ReportFile> {
     let of_run = move || {
-        let metadata = || (metadata_name(state), to_json_bytes(&state.metadata()));
-        let last = || (final_name(state), to_json_bytes(&state.run_report()));
+        let metadata = || {
+            (
+                metadata_name(state.run_id()),
+                to_json_bytes(&state.metadata()),
+            )
+        };
+        let last = || {
+            (
+                final_name(state.run_id()),
+                to_json_bytes(&state.run_report()),
+            )
+        };
         let called_for = [
             state.has_events().then(metadata),
             state.has_ended().then(last),
@@ -86,13 +96,13 @@ pub(crate) fn issue_names(state: &RunState) -> impl Iterator<Item = String> {
 }
 
 /// Returns the name of the file that a run has from its first event on.
-pub(crate) fn metadata_name(state: &RunState) -> String {
-    format!("{}_metadata.json", state.run_id())
+pub(crate) fn metadata_name(run_id: &RunId) -> String {
+    format!("{run_id}_metadata.json")
 }
 
 /// Returns the name of the file that a run has once it ever finished.
-pub(crate) fn final_name(state: &RunState) -> String {
-    format!("{}_final.json", state.run_id())
+pub(crate) fn final_name(run_id: &RunId) -> String {
+    format!("{run_id}_final.json")
 }
 
 /// Returns whether a file of this name in the folder of the issues is one of ours.

@@ -2,6 +2,7 @@
 
 use crate::difference::first_difference;
 use crate::directory::{Directory, Lock, is_temporary};
+use crate::files_stamp::FilesStamp;
 use crate::report_file::{
     ISSUES_DIR, ReportFile, final_name, is_issue_name, issue_names, metadata_name, reports,
 };
@@ -184,6 +185,19 @@ impl RunFiles {
         Ok(changes)
     }
 
+    /// Returns how the files stand now.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn stamp(&self) -> Result<FilesStamp, ReportError> {
+        let issues = self.issues_folder(false)?;
+        let stamp = FilesStamp::of(&self.run_id, &self.folder, issues.as_ref());
+        stamp.map_err(|source| ReportError::Open {
+            path: self.folder.path().to_owned(),
+            source,
+        })
+    }
+
     /// A state of another run, or one that has to be folded again, must not reach a file.
     fn assert_fits(&self, state: &RunState) {
         assert_eq!(state.run_id(), &self.run_id, "the state is of this run");
@@ -304,8 +318,8 @@ impl RunFiles {
     ) -> Result<Vec<(&'d Directory, String)>, ReportError> {
         let mut uncalled = Vec::new();
         let of_run = [
-            (metadata_name(state), state.has_events()),
-            (final_name(state), state.has_ended()),
+            (metadata_name(&self.run_id), state.has_events()),
+            (final_name(&self.run_id), state.has_ended()),
         ];
         for (name, is_called_for) in of_run {
             let failed = |source| write_error(&self.folder, &name, source);
@@ -328,6 +342,14 @@ impl RunFiles {
 }
 
 impl LockedRunFiles {
+    /// Returns how the files stand now.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn stamp(&self) -> Result<FilesStamp, ReportError> {
+        self.files.stamp()
+    }
+
     /// Brings all report files to what the state says, and returns what that changed.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use std::fs;
 
 mod replacement;
+mod resuming;
 
 /// A run's `events/` folder.
 struct Events(tempfile::TempDir);

@@ -313,3 +313,28 @@ fn changed_issues_alone_are_written_where_all_others_were() {
         ]
     );
 }
+
+#[test]
+fn the_stamp_changes_with_whatever_is_done_to_a_report_file() {
+    let root = Root::new();
+    let mut seen = vec![root.open().stamp().expect("readable")];
+    let mut check = |what: &str| {
+        let now = root.open().stamp().expect("readable");
+        assert_eq!(now, root.open().stamp().expect("readable"), "{what}");
+        assert!(!seen.contains(&now), "{what}");
+        seen.push(now);
+    };
+    root.write(&state(&[STARTED]));
+    check("written");
+    let issue = root.path("issues/issue_1_metrics.json");
+    let text = fs::read_to_string(&issue).expect("readable");
+    fs::write(&issue, text.replace('1', "2")).expect("written");
+    check("written in place, with the same length");
+    fs::remove_file(&issue).expect("removed");
+    check("removed");
+    root.write(&state(&[STARTED]));
+    check("written again");
+    fs::write(root.path("issues/notes.txt"), "mine").expect("written");
+    let now = root.open().stamp().expect("readable");
+    assert_eq!(now, *seen.last().expect("not empty"), "a file of others");
+}

@@ -1,0 +1,47 @@
+//! Whether anybody touched the report files of a run.
+
+use crate::directory::Directory;
+use crate::report_file::{final_name, is_issue_name, metadata_name};
+use retally_log::RunId;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io;
+
+/// How the report files of a run stood at a moment: equal stamps mean that nobody touched them
+/// since.
+///
+/// Made from names, sizes, times and inode numbers; no file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesStamp([u8; 16]);
+
+impl FilesStamp {
+    /// Stamps the report files in the folder of a run and in that of its issues.
+    pub(crate) fn of(
+        run_id: &RunId,
+        folder: &Directory,
+        issues: Option<&Directory>,
+    ) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut add = |folder: &Directory, name: &str| -> io::Result<()> {
+            let stamp = folder.stamp_of(name)?;
+            hasher.update(name.as_bytes());
+            hasher.update([0, u8::from(stamp.is_some())]);
+            for word in stamp.into_iter().flatten() {
+                hasher.update(word.to_le_bytes());
+            }
+            Ok(())
+        };
+        add(folder, &metadata_name(run_id))?;
+        add(folder, &final_name(run_id))?;
+        if let Some(issues) = issues {
+            for (name, _) in issues.entries()? {
+                if is_issue_name(&name) {
+                    add(issues, &name)?;
+                }
+            }
+        }
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hasher.finalize()[..16]);
+        Ok(Self(digest))
+    }
+}

@@ -1,0 +1,163 @@
+//! One run as the watcher knows it.
+
+use crate::checkpoints::{Checkpoints, Rest};
+use crate::live_run::LiveRun;
+use crate::schedule::Outcome;
+use retally_log::{Clock, Root, RunDir, RunId};
+use retally_reduce::{Change, PriceBook, UpdateError};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What looking at a run takes beside the run.
+pub(crate) struct Surroundings {
+    pub(crate) root: Root,
+    pub(crate) prices: Arc<PriceBook>,
+    /// `None` where none are kept.
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// How long a run that ended is kept in memory after its last change.
+    pub(crate) rest_ended_after: Duration,
+    /// How long any other run is.
+    pub(crate) rest_after: Duration,
+    /// Whether so many runs are in memory that none is kept that is quiet.
+    pub(crate) is_crowded: bool,
+}
+
+/// A run: its fold while it is live, and hardly anything while it rests.
+pub(crate) struct WatchedRun {
+    dir: RunDir,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing is known of it yet.
+    New,
+    /// It has not changed for a while and is not in memory; `None` where it has no log.
+    Resting(Option<Rest>),
+    /// It is in memory.
+    Live(Box<LiveRun>),
+}
+
+/// What came of a look at a run.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) outcome: Outcome,
+    /// What was done to the report files.
+    pub(crate) changes: Vec<Change>,
+    /// How many entries of the log were folded.
+    pub(crate) entries: u64,
+    /// Whether a file was replaced or cut, so that the log was read from its beginning.
+    pub(crate) is_rewound: bool,
+    /// Why the log could not be read or the reports not be written.
+    pub(crate) error: Option<UpdateError>,
+    /// Why the checkpoint could not be saved.
+    pub(crate) checkpoint_error: Option<io::Error>,
+}
+
+impl WatchedRun {
+    pub(crate) fn new(dir: RunDir) -> Self {
+        let stage = Stage::New;
+        Self { dir, stage }
+    }
+
+    pub(crate) fn id(&self) -> &RunId {
+        self.dir.id()
+    }
+
+    /// Returns whether its state is in memory.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live(_))
+    }
+
+    /// Returns whether there was a log at the last look, or nobody has looked yet.
+    pub(crate) fn has_log(&self) -> bool {
+        !matches!(self.stage, Stage::Resting(None))
+    }
+
+    /// Forgets what was folded: it was folded with other prices.
+    pub(crate) fn reset(&mut self) {
+        self.stage = Stage::New;
+    }
+
+    /// Brings the run's reports up to date with its log, as far as one turn goes.
+    pub(crate) fn look(&mut self, around: &Surroundings, now: Duration) -> Look {
+        let mut look = Look {
+            outcome: Outcome::Failed,
+            changes: Vec::new(),
+            entries: 0,
+            is_rewound: false,
+            error: None,
+            checkpoint_error: None,
+        };
+        match self.advance(around, now, &mut look) {
+            Ok(outcome) => look.outcome = outcome,
+            Err(error) => look.error = Some(error),
+        }
+        look
+    }
+
+    fn advance(
+        &mut self,
+        around: &Surroundings,
+        now: Duration,
+        look: &mut Look,
+    ) -> Result<Outcome, UpdateError> {
+        if !self.is_live() && !self.wake(around, now)? {
+            return Ok(Outcome::Resting);
+        }
+        let Stage::Live(live) = &mut self.stage else {
+            return Ok(Outcome::Resting);
+        };
+        let (entries, rewinds) = (live.fold.entries(), live.fold.rewinds());
+        let turned = live.turn(&self.dir, around, now, look);
+        look.entries = live.fold.entries() - entries;
+        look.is_rewound = live.fold.rewinds() > rewinds;
+        let outcome = turned?;
+        let is_calm = matches!(outcome, Outcome::Quiet | Outcome::Updated { .. });
+        if is_calm
+            && live.may_rest(around, now)
+            && let Some(rest) = live.rest(&self.dir, around, look)?
+        {
+            self.stage = Stage::Resting(rest);
+        }
+        Ok(outcome)
+    }
+
+    /// Takes the run into memory if it changed since it was last looked at, and returns whether
+    /// it did.
+    fn wake(&mut self, around: &Surroundings, now: Duration) -> Result<bool, UpdateError> {
+        let Some(rest) = Rest::of(&self.dir, around)? else {
+            self.stage = Stage::Resting(None);
+            return Ok(false);
+        };
+        let (known, is_new) = match &self.stage {
+            Stage::Resting(known) => (known.clone(), false),
+            Stage::New | Stage::Live(_) => (around.saved_rest(self.id()), true),
+        };
+        if known.as_ref() == Some(&rest) {
+            self.stage = Stage::Resting(known);
+            return Ok(false);
+        }
+        // A run that has not changed for long when it is first seen need not be kept.
+        let is_old = is_new && around.age_of(&rest) >= around.rest_after;
+        let changed_at = (!is_old).then_some(now);
+        let was_current = known.is_some_and(|known| known.files == rest.files);
+        let live = LiveRun::open(&self.dir, around, changed_at, was_current)?;
+        self.stage = Stage::Live(Box::new(live));
+        Ok(true)
+    }
+}
+
+impl Surroundings {
+    /// Returns how a run stood when its checkpoint was made at rest.
+    fn saved_rest(&self, run: &RunId) -> Option<Rest> {
+        self.checkpoints.as_ref()?.rest(run, &self.prices)
+    }
+
+    /// Returns how long ago the log changed, by the clocks of this host and of its file system.
+    fn age_of(&self, rest: &Rest) -> Duration {
+        let age = self.clock.now().as_micros() / 1_000_000 - rest.log.modified_seconds();
+        Duration::from_secs(u64::try_from(age).unwrap_or(0))
+    }
+}

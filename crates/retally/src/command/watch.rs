@@ -1,0 +1,116 @@
+use crate::cli::Watch;
+use crate::exit::{Exit, wrong_usage};
+use crate::setting::Setting;
+use crate::sheet::Format;
+use crate::watch_log::{WatchLog, problems};
+use anyhow::{Context, Result, bail};
+use retally_log::RunId;
+use retally_watch::{Cadence, Notice, Waker, WatchOptions, Watcher, network_file_system};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How much more rarely runs at rest are looked at than live ones.
+const REST_POLLS: u32 = 30;
+
+pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
+    let prints_updates = match setting.format {
+        None => false,
+        Some(Format::Jsonl) => true,
+        Some(_) => return Err(wrong_usage("watch prints --format jsonl only")),
+    };
+    let only = match options.runs.is_empty() {
+        true => None,
+        false => Some(find_runs(setting, &options.runs)?),
+    };
+    let watch_options = WatchOptions {
+        cadence: Cadence {
+            interval: options.interval,
+            poll: options.poll,
+            rest_poll: options.poll * REST_POLLS,
+        },
+        cache: cache_folder(),
+        runs: only,
+        ..WatchOptions::default()
+    };
+    let mut watcher = Watcher::new(setting.root.clone(), watch_options)?;
+    let mut log = WatchLog::new(setting, prints_updates, !options.once, watcher.waker());
+    if options.once {
+        return once(setting, &mut watcher, &mut log);
+    }
+    stop_at_signals(watcher.waker())?;
+    greet(setting, options.poll);
+    let status = watcher.run(&mut |notice| log.take(notice));
+    log.end();
+    setting.say(&format!("stopped; {}", problems(&status)));
+    Ok(Exit::Done)
+}
+
+/// Brings everything up to date and ends.
+fn once(setting: &Setting, watcher: &mut Watcher, log: &mut WatchLog) -> Result<Exit> {
+    let mut changed = 0;
+    let status = watcher.catch_up(&mut |notice| {
+        if let Notice::Updated(update) = notice {
+            changed += update.changes.len();
+        }
+        log.take(notice);
+    });
+    log.end();
+    setting.say(&format!(
+        "runs: {}; report files changed: {changed}",
+        status.runs
+    ));
+    match (status.problems, status.is_behind) {
+        (0, false) => Ok(Exit::Done),
+        (0, true) => bail!("runs go on growing, or their folders are locked (try again)"),
+        (problems, _) => bail!("problems: {problems}"),
+    }
+}
+
+/// Returns the ids of the named runs, which may be about to start.
+fn find_runs(setting: &Setting, names: &[String]) -> Result<BTreeSet<RunId>> {
+    let runs = setting.find_runs(names)?;
+    Ok(runs.iter().map(|run| run.id().clone()).collect())
+}
+
+/// Returns where checkpoints are kept, or `None` where the user has no place for them.
+fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let folder = PathBuf::from(std::env::var_os(name)?);
+        folder.is_absolute().then_some(folder)
+    };
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    Some(cache?.join("retally"))
+}
+
+/// Lets the watching end when it is asked to; when asked twice, without bringing anything up to
+/// date.
+fn stop_at_signals(waker: Waker) -> Result<()> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen to signals")?;
+    std::thread::spawn(move || {
+        for (count, _) in signals.forever().enumerate() {
+            match count {
+                0 => waker.stop(),
+                _ => std::process::exit(i32::from(Exit::Failed.code())),
+            }
+        }
+    });
+    Ok(())
+}
+
+fn greet(setting: &Setting, poll: Duration) {
+    let root: &Path = setting.root.path();
+    let shown = root.display();
+    if !root.is_dir() {
+        setting.say(&format!("`{shown}` is not there yet; waiting for it"));
+    } else if let Some(name) = network_file_system(root) {
+        setting.say(&format!(
+            "`{shown}` is on {name}: what other hosts write is found by looking, every {} s (--poll)",
+            poll.as_secs_f64()
+        ));
+    }
+    setting.say(&format!("watching `{shown}`; end with Ctrl-C"));
+}

@@ -1,0 +1,179 @@
+use crate::setting::{Setting, complain};
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use retally_watch::{Notice, Status, Update, Waker};
+use serde_json::json;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// How long rates are measured before they are shown.
+const RATE_WINDOW: Duration = Duration::from_secs(1);
+/// How often a log that nobody looks at says what was done.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What `retally watch` says while it goes on: a status line on a terminal, now and then a line
+/// where stderr is a file, and each update as a line of JSON on stdout where that is wanted.
+pub(crate) struct WatchLog<'s> {
+    setting: &'s Setting,
+    /// Hidden where nobody sees it.
+    status_line: ProgressBar,
+    prints_updates: bool,
+    /// Whether what fails is tried again.
+    goes_on: bool,
+    /// Ends the watching when nobody reads the updates any more.
+    waker: Waker,
+    window: Window,
+    /// What the last line said that was written where there is no status line.
+    reported: (Instant, Status),
+}
+
+/// What happened since some moment less than two windows ago.
+struct Window {
+    since: Instant,
+    entries: u64,
+    lag_max: Option<Duration>,
+    /// Of the window before.
+    shown: (f64, Option<Duration>),
+}
+
+impl<'s> WatchLog<'s> {
+    pub(crate) fn new(
+        setting: &'s Setting,
+        prints_updates: bool,
+        goes_on: bool,
+        waker: Waker,
+    ) -> Self {
+        let style = ProgressStyle::with_template("{msg}").expect("the template is well-formed");
+        let status_line = match setting.shows_progress() {
+            true => ProgressBar::new_spinner().with_style(style),
+            false => ProgressBar::hidden(),
+        };
+        let now = Instant::now();
+        Self {
+            setting,
+            status_line,
+            prints_updates,
+            goes_on,
+            waker,
+            window: Window {
+                since: now,
+                entries: 0,
+                lag_max: None,
+                shown: (0.0, None),
+            },
+            reported: (now, Status::default()),
+        }
+    }
+
+    /// Takes in what the watcher has to say.
+    pub(crate) fn take(&mut self, notice: &Notice<'_>) {
+        match notice {
+            Notice::Found(run) => self.say(&format!("run `{run}` is new")),
+            Notice::Gone(run) => self.say(&format!("run `{run}` is gone")),
+            Notice::Rewound(run) => self.say(&format!(
+                "run `{run}`: a segment was replaced, cut or removed; counted again from what is there"
+            )),
+            Notice::NewPrices => self.say("the price book changed; all runs are counted again"),
+            Notice::Problem(subject, text) => {
+                let hope = if self.goes_on { " (is tried again)" } else { "" };
+                let complain = || complain(&format!("{subject}: {text}{hope}"));
+                self.status_line.suspend(complain);
+            }
+            Notice::Solved(subject) => self.say(&format!("{subject}: all right again")),
+            Notice::Updated(update) => self.take_update(update),
+            Notice::Turned(status) => self.take_status(status),
+            _ => {}
+        }
+    }
+
+    /// Removes the status line.
+    pub(crate) fn end(&self) {
+        self.status_line.finish_and_clear();
+    }
+
+    fn take_update(&mut self, update: &Update<'_>) {
+        self.window.lag_max = self.window.lag_max.max(update.lag);
+        if !self.prints_updates || update.changes.is_empty() {
+            return;
+        }
+        let files = update.changes.iter().map(|change| {
+            json!({"path": change.path.display().to_string(), "change": change.kind.as_str()})
+        });
+        let line = json!({
+            "run": update.run.as_str(),
+            "lag_seconds": update.lag.map(|lag| lag.as_secs_f64()),
+            "files": files.collect::<Vec<_>>(),
+        });
+        let printed = self
+            .status_line
+            .suspend(|| writeln!(std::io::stdout(), "{line}"));
+        if printed.is_err() {
+            self.waker.stop();
+        }
+    }
+
+    fn take_status(&mut self, status: &Status) {
+        let elapsed = self.window.since.elapsed();
+        if elapsed >= RATE_WINDOW {
+            let entries = status.entries - self.window.entries;
+            self.window = Window {
+                since: Instant::now(),
+                entries: status.entries,
+                lag_max: None,
+                shown: (entries as f64 / elapsed.as_secs_f64(), self.window.lag_max),
+            };
+        }
+        if self.setting.shows_progress() {
+            self.status_line.set_message(self.status_text(status));
+        } else if self.reported.0.elapsed() >= REPORT_INTERVAL {
+            let (_, before) = self.reported;
+            if status.updates > before.updates {
+                let (events, updates) = (
+                    status.entries - before.entries,
+                    status.updates - before.updates,
+                );
+                self.say(&format!(
+                    "{} runs, {} live; {events} events folded and reports updated {updates} times in the last minute; {}",
+                    status.runs, status.live, problems(status)
+                ));
+            }
+            self.reported = (Instant::now(), *status);
+        }
+    }
+
+    fn status_text(&self, status: &Status) -> String {
+        let (rate, lag) = self.window.shown;
+        let bold = Style::new().bold();
+        let trouble = match status.problems {
+            0 => Style::new(),
+            _ => AnsiColor::Red.on_default(),
+        };
+        let lag = match lag {
+            Some(lag) => format!("lag {:.0} ms", lag.as_secs_f64() * 1000.0),
+            None => "no lag".to_owned(),
+        };
+        let doing = match status.is_behind {
+            true => "catching up",
+            false => "watching",
+        };
+        format!(
+            "{bold}{doing}{bold:#} {} runs, {} live · {rate:.0} events/s · {lag} · {trouble}{}{trouble:#}",
+            status.runs,
+            status.live,
+            problems(status),
+        )
+    }
+
+    fn say(&self, text: &str) {
+        self.status_line.suspend(|| self.setting.say(text));
+    }
+}
+
+/// Returns how many problems there are, in words.
+pub(crate) fn problems(status: &Status) -> String {
+    match status.problems {
+        0 => "no problems".to_owned(),
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    }
+}
