@@ -6,6 +6,8 @@ use crate::json::{Json, Members, Object};
 use crate::line_writer::LineWriter;
 use crate::number::{Decimal, Number};
 use crate::timestamp::Timestamp;
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -106,6 +108,19 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $Name {
             $($(#[$variant_doc])* $Variant,)*
+        }
+
+        impl Serialize for $Name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $Name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = Cow::<str>::deserialize(deserializer)?;
+                Self::from_word(&word).ok_or_else(|| D::Error::custom("not one of the words"))
+            }
         }
 
         impl $Name {

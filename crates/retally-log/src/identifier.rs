@@ -1,5 +1,8 @@
 //! Identifiers that arrive as a string or an integer and whose text is what identifies.
 
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 
@@ -71,6 +74,25 @@ identifier! {
     ///
     /// The text is the identity; it is always written as a string.
     Identifier
+}
+
+/// Written as a number where it is a canonical integer, else as a string; where the form is binary
+/// always as a string.
+impl Serialize for IssueId<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() && self.is_canonical_integer() {
+            let number = RawValue::from_string(self.0.clone().into_owned());
+            return number.map_err(S::Error::custom)?.serialize(serializer);
+        }
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Read in its binary form.
+impl<'de> Deserialize<'de> for IssueId<'static> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
 }
 
 impl IssueId<'_> {

@@ -71,9 +71,14 @@ impl Json {
     }
 }
 
-/// Numbers are written as they stood, which needs `serde_json` as the serializer.
+/// Numbers are written as they stood, which needs `serde_json` as the serializer. Where the form is
+/// binary, the JSON text is written.
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            let text = serde_json::to_string(self).map_err(serde::ser::Error::custom)?;
+            return serializer.serialize_str(&text);
+        }
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
@@ -84,6 +89,13 @@ impl Serialize for Json {
             Self::Array(items) => serializer.collect_seq(items),
             Self::Object(object) => serializer.collect_map(object),
         }
+    }
+}
+
+/// Read in its binary form.
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&Cow::<str>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

@@ -151,6 +151,7 @@ impl LogReader {
                 }
             }
         }
+        marks.sort_by(|left, right| left.file.cmp(&right.file));
         Ok(Some(marks))
     }
 

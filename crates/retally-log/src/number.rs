@@ -1,3 +1,6 @@
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -23,6 +26,25 @@ impl<'a> Number<'a> {
     /// Returns the same number, owning its text.
     pub fn into_owned(self) -> Number<'static> {
         Number(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+/// Written as it stood; where the form is binary as a string.
+impl Serialize for Number<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_str(&self.0);
+        }
+        let number = RawValue::from_string(self.0.clone().into_owned());
+        number.map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// Read in its binary form.
+impl<'de> Deserialize<'de> for Number<'static> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let literal = String::deserialize(deserializer)?;
+        Self::new(literal).ok_or_else(|| D::Error::custom("not a number"))
     }
 }
 

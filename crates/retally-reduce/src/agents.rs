@@ -5,7 +5,7 @@ use crate::moment::{Moment, Span};
 use crate::open_list::{Label, OpenList};
 use crate::quantity::Seconds;
 use retally_log::{AgentFinished, AgentStarted, Position};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The numbers of one agent in one issue.
@@ -24,10 +24,10 @@ pub struct AgentMetrics {
 }
 
 /// The agents that any event of one issue names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Agents(BTreeMap<String, Agent>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Agent {
     /// The first event in log order that names it.
     first: Position,

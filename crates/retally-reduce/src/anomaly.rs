@@ -1,11 +1,11 @@
 //! Good events that contradict the state.
 
-use crate::report_json::{optional_issue, optional_time};
 use retally_log::{IssueId, Timestamp};
-use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// What is contradictory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AnomalyKind {
@@ -30,22 +30,33 @@ pub enum AnomalyKind {
 }
 
 /// An event, or what became of it, that contradicts the state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Anomaly {
     /// What is contradictory.
     pub kind: AnomalyKind,
     /// The issue, in the run's list; left out where it is the run's own, and in an issue's list.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "optional_issue"
-    )]
     pub issue_id: Option<IssueId<'static>>,
     /// The agent that it is about; left out where it is about none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// When the event happened; `null` where no single event is at fault or it has no time.
-    #[serde(serialize_with = "optional_time")]
     pub at: Option<Timestamp>,
+}
+
+/// Leaves out what is about nothing; where the form is binary, nothing is left out.
+impl Serialize for Anomaly {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is_binary = !serializer.is_human_readable();
+        let mut anomaly = serializer.serialize_struct("Anomaly", 4)?;
+        anomaly.serialize_field("kind", &self.kind)?;
+        if is_binary || self.issue_id.is_some() {
+            anomaly.serialize_field("issue_id", &self.issue_id)?;
+        }
+        if is_binary || self.agent.is_some() {
+            anomaly.serialize_field("agent", &self.agent)?;
+        }
+        anomaly.serialize_field("at", &self.at)?;
+        anomaly.end()
+    }
 }
 
 impl Anomaly {

@@ -2,10 +2,10 @@
 
 use crate::quantity::Percent;
 use retally_log::{CodeChanged, Decimal, Position};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The sums of `code.changed` over one issue.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeMetrics {
     /// Files that are new.
     pub files_created: u128,
@@ -24,11 +24,12 @@ pub struct CodeMetrics {
 }
 
 /// The changes of one issue.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Code {
     sums: CodeMetrics,
-    /// The last stated coverage, with the place of the event that stated it.
-    coverage: Option<(Position, Decimal)>,
+    /// The last stated coverage in billionths of a percent, with the place of the event that stated
+    /// it.
+    coverage: Option<(Position, u64)>,
 }
 
 impl Code {
@@ -46,16 +47,16 @@ impl Code {
         let Some(stated) = event.test_coverage_percent else {
             return;
         };
-        let is_later = |(last, _): &(Position, Decimal)| position > last;
+        let is_later = |(last, _): &(Position, u64)| position > last;
         if self.coverage.as_ref().is_none_or(is_later) {
-            self.coverage = Some((position.clone(), stated));
+            self.coverage = Some((position.clone(), stated.as_nanos()));
         }
     }
 
     /// Returns the sums.
     pub(crate) fn metrics(&self) -> CodeMetrics {
         let whole = u128::from(Decimal::NANOS_PER_UNIT) * 100;
-        let percent = |stated: Decimal| Percent::new(stated.as_nanos().into(), whole);
+        let percent = |stated: u64| Percent::new(stated.into(), whole);
         let stated = self.coverage.as_ref().map(|(_, stated)| *stated);
         CodeMetrics {
             test_coverage_percent: stated.and_then(percent),

@@ -5,9 +5,8 @@ use crate::detail_list::DETAILS_MAX;
 use crate::moment::{Moment, Span};
 use crate::open_list::{Label, OpenList};
 use crate::quantity::Seconds;
-use crate::report_json::optional_time;
 use retally_log::{DebugAttempted, DebugFinished, DebugStarted, Position, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One debugging cycle in a report.
@@ -27,10 +26,8 @@ pub struct CycleDetail {
     /// What the error says.
     pub error_message: String,
     /// When the cycle began.
-    #[serde(serialize_with = "optional_time")]
     pub started_at: Option<Timestamp>,
     /// When it ended; `None` while it is open.
-    #[serde(serialize_with = "optional_time")]
     pub ended_at: Option<Timestamp>,
     /// Whether it has no end.
     pub open: bool,
@@ -39,7 +36,7 @@ pub struct CycleDetail {
 }
 
 /// The debugging cycles of one issue, numbered from 0 in log order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cycles {
     open: OpenList<Cycle>,
     /// The closed ones whose number is below [`DETAILS_MAX`].
@@ -47,7 +44,7 @@ pub(crate) struct Cycles {
     resolved: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cycle {
     position: Position,
     started: Moment,
@@ -57,7 +54,7 @@ struct Cycle {
     attempts: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct End {
     at: Moment,
     is_resolved: bool,

@@ -1,6 +1,7 @@
 //! A list of which a report prints the beginning.
 
 use retally_log::Position;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The most entries that a report prints of one list.
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 pub const DETAILS_MAX: usize = 1000;
 
 /// The first [`DETAILS_MAX`] entries in log order of those that were added, in whatever order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DetailList<T> {
     /// Never more than [`DETAILS_MAX`].
     first: BTreeMap<Position, T>,

@@ -132,16 +132,16 @@ impl Directory {
 
     /// Returns what changes when anything is done to an entry: its device, inode, size and times;
     /// `None` where there is none.
-    pub(crate) fn stamp_of(&self, name: &str) -> io::Result<Option<[u64; 7]>> {
+    pub(crate) fn stamp_of(&self, name: &str) -> io::Result<Option<[i128; 7]>> {
         match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some([
-                stat.st_dev as u64,
-                stat.st_ino as u64,
-                stat.st_size as u64,
-                stat.st_mtime as u64,
-                stat.st_mtime_nsec as u64,
-                stat.st_ctime as u64,
-                stat.st_ctime_nsec as u64,
+                stat.st_dev.into(),
+                stat.st_ino.into(),
+                stat.st_size.into(),
+                stat.st_mtime.into(),
+                stat.st_mtime_nsec.into(),
+                stat.st_ctime.into(),
+                stat.st_ctime_nsec.into(),
             ])),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),

@@ -27,10 +27,10 @@ use std::sync::Arc;
 /// ```
 pub struct RunFold {
     root: PathBuf,
-    log: LogReader,
-    state: RunState,
-    damaged_lines: u64,
-    misfit_lines: u64,
+    pub(crate) log: LogReader,
+    pub(crate) state: RunState,
+    pub(crate) damaged_lines: u64,
+    pub(crate) misfit_lines: u64,
     /// How many entries of the log were folded, counted again where they are folded again.
     entries: u64,
     /// How often what was folded turned out to be void.
@@ -79,17 +79,25 @@ impl RunFold {
     /// # Errors
     /// The log cannot be read.
     pub fn open(root: &Path, run_id: &RunId, prices: Arc<PriceBook>) -> Result<Self, LogError> {
-        let events_dir = root.join(run_id.as_str()).join(EVENTS_DIR);
-        Ok(Self {
+        let log = LogReader::open(Self::events_dir(root, run_id))?;
+        Ok(Self::new(root, log, RunState::new(run_id.clone(), prices)))
+    }
+
+    pub(crate) fn new(root: &Path, log: LogReader, state: RunState) -> Self {
+        Self {
             root: root.to_owned(),
-            log: LogReader::open(events_dir)?,
-            state: RunState::new(run_id.clone(), prices),
+            log,
+            state,
             damaged_lines: 0,
             misfit_lines: 0,
             entries: 0,
             rewinds: 0,
             wrote_all: false,
-        })
+        }
+    }
+
+    pub(crate) fn events_dir(root: &Path, run_id: &RunId) -> PathBuf {
+        root.join(run_id.as_str()).join(EVENTS_DIR)
     }
 
     /// Folds what the log has beyond what was folded, and returns whether there was anything.
@@ -272,6 +280,12 @@ impl RunFold {
     /// Has all report files compared when they are written next: somebody may have touched them.
     pub fn distrust_files(&mut self) {
         self.wrote_all = false;
+    }
+
+    /// Takes it as known that the report files are those of the state as it is now.
+    pub fn trust_files(&mut self) {
+        self.wrote_all = self.state.has_events();
+        self.state.take_changed();
     }
 
     /// Returns how many entries of the log were folded, those that were folded again included.

@@ -8,7 +8,7 @@ use crate::detail_list::DETAILS_MAX;
 use crate::issue_state::{ErrorDetail, IssueState, NoteDetail};
 use crate::pipelines::PipelineDetail;
 use crate::quantity::{Percent, Seconds, Usd};
-use crate::report_json::{issue, optional_time, pairs};
+use crate::report_json::pairs;
 use crate::run_state::RunState;
 use crate::usage::ToolMetrics;
 use retally_log::{IssueId, IssueStatus, Timestamp};
@@ -54,7 +54,6 @@ impl IssueOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IssueReport {
     /// The issue.
-    #[serde(serialize_with = "issue")]
     pub issue_id: IssueId<'static>,
     /// Where the work on it stands.
     pub status: IssueOutcome,
@@ -88,10 +87,8 @@ pub struct IssueReport {
     /// The issue's title; `None` where none was stated.
     pub title: Option<String>,
     /// When it was started, else its first event.
-    #[serde(serialize_with = "optional_time")]
     pub started_at: Option<Timestamp>,
     /// When it last ended; `None` while it is open.
-    #[serde(serialize_with = "optional_time")]
     pub ended_at: Option<Timestamp>,
     /// The retries of all agents.
     pub total_agent_retries: u64,

@@ -8,14 +8,13 @@ use crate::detail_list::DetailList;
 use crate::lifetime::Lifetime;
 use crate::moment::{Extent, Moment};
 use crate::pipelines::Pipelines;
-use crate::report_json::optional_time;
 use crate::totals::Share;
 use crate::usage::{Tools, UsageSums};
 use retally_log::{ErrorRecorded, Event, IssueStarted, NoteAdded, Position, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An error in a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetail {
     /// What kind of error it is.
     pub error_type: String,
@@ -26,19 +25,17 @@ pub struct ErrorDetail {
     /// The agent.
     pub agent: Option<String>,
     /// When it happened; `None` where its segment has no times.
-    #[serde(serialize_with = "optional_time")]
     pub recorded_at: Option<Timestamp>,
 }
 
 /// A note in a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteDetail {
     /// What it says.
     pub text: String,
     /// The agent.
     pub agent: Option<String>,
     /// When it was made; `None` where its segment has no times.
-    #[serde(serialize_with = "optional_time")]
     pub recorded_at: Option<Timestamp>,
 }
 
@@ -52,7 +49,7 @@ pub(crate) struct Placed<'e, 'l> {
 }
 
 /// The state of one issue, which depends on that issue's events alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IssueState {
     /// The least position of its events; `None` until the first.
     first: Option<Position>,

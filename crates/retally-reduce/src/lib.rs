@@ -14,6 +14,7 @@
 mod agents;
 mod anomaly;
 mod as_of;
+mod checkpoint;
 mod code;
 mod cycles;
 mod detail_list;

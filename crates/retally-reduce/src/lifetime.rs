@@ -2,12 +2,13 @@
 
 use crate::moment::{Extent, Moment, Span};
 use retally_log::IssueStatus;
+use serde::{Deserialize, Serialize};
 
 /// The starts and ends of one issue, taken in log order.
 ///
 /// An issue is open from its first event to its end, and again from each start after an end. Its
 /// duration is the sum of these parts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lifetime {
     first: First,
     current: Current,
@@ -22,7 +23,7 @@ pub(crate) struct Lifetime {
 }
 
 /// How the first part began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum First {
     /// Neither start nor end was seen: the first event stands for the start.
     #[default]
@@ -34,7 +35,7 @@ enum First {
 }
 
 /// Whether work goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Current {
     /// The first part is open and no start was seen.
     #[default]

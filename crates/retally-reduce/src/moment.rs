@@ -1,6 +1,7 @@
 //! When something happened, as far as it is known.
 
 use retally_log::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The time of an event, or `None` where its segment has no times (`times: none`).
 pub(crate) type Moment = Option<Timestamp>;
@@ -41,7 +42,7 @@ impl Span {
 }
 
 /// The least and greatest time that was seen, in whatever order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Extent {
     /// `None` until an event with a time was seen.
     pub(crate) first: Moment,

@@ -1,9 +1,10 @@
 //! What was opened and not yet closed, reached by its labels.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By what an open entry can be reached.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Label {
     /// It was opened with this span.
     Span(String),
@@ -24,7 +25,7 @@ impl Label {
 ///
 /// Finding the newest of a label costs the logarithm of their number, so that a log of a million
 /// starts without an end stays readable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OpenList<T> {
     entries: BTreeMap<u64, Entry<T>>,
     /// Holds exactly the labels of `entries`; no set is empty.
@@ -32,7 +33,7 @@ pub(crate) struct OpenList<T> {
     opened: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry<T> {
     labels: Vec<Label>,
     value: T,

@@ -4,14 +4,13 @@ use crate::detail_list::DETAILS_MAX;
 use crate::moment::Moment;
 use crate::pipeline_status::{Finality, normalize};
 use crate::quantity::Seconds;
-use crate::report_json::optional_time;
 use retally_log::{PipelineRecorded, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One pipeline attempt in a report. What no event stated is `None`; of what several stated, the
 /// last stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineDetail {
     /// The pipeline's id at its CI service.
     pub pipeline_id: String,
@@ -27,7 +26,6 @@ pub struct PipelineDetail {
     /// The number of the attempt, from 1, as the CI service counts.
     pub attempt: u64,
     /// When it was recorded in the status that is shown.
-    #[serde(serialize_with = "optional_time")]
     pub recorded_at: Option<Timestamp>,
     /// Who or what triggered it.
     pub triggered_by: Option<String>,
@@ -44,7 +42,7 @@ pub struct PipelineDetail {
 }
 
 /// The pipeline attempts of one issue, numbered from 0 in log order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pipelines {
     /// The attempts whose number is below [`DETAILS_MAX`].
     details: Vec<PipelineDetail>,
@@ -59,14 +57,14 @@ pub(crate) struct Pipelines {
 }
 
 /// What tells attempts apart, but for retries under the same identity.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Identity {
     pipeline_id: String,
     name: Option<String>,
     attempt: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Attempt {
     number: u64,
     /// In its usual spelling.

@@ -25,7 +25,7 @@ use std::path::Path;
 /// assert_ne!(book.digest(), PriceBook::built_in().digest());
 /// # Ok::<(), retally_reduce::PriceBookError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceBook {
     entries: Vec<Price>,
     digest: String,

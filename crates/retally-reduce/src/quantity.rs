@@ -3,6 +3,7 @@
 //! Each is kept as an exact integer or a ratio of integers, and rounded half to even when it is
 //! printed: the shortest decimal, with at least one digit behind the point. No float is involved.
 
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -100,21 +101,37 @@ impl fmt::Display for Usd {
 }
 
 macro_rules! serialize_as_printed {
-    ($($Quantity:ident),*) => {
+    ($($Quantity:ident($($part:ident),*);)*) => {
         $(
-            /// Writes the decimal as it is printed, which needs `serde_json` as the serializer.
+            /// Writes the decimal as it is printed, which needs `serde_json` as the serializer;
+            /// where the form is binary, all of it.
             impl Serialize for $Quantity {
                 fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    if !serializer.is_human_readable() {
+                        return ($(self.$part,)*).serialize(serializer);
+                    }
                     RawValue::from_string(self.to_string())
                         .map_err(S::Error::custom)?
                         .serialize(serializer)
+                }
+            }
+
+            /// Read in its binary form.
+            impl<'de> Deserialize<'de> for $Quantity {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let ($($part,)*) = Deserialize::deserialize(deserializer)?;
+                    Ok(Self { $($part),* })
                 }
             }
         )*
     };
 }
 
-serialize_as_printed!(Seconds, Percent, Usd);
+serialize_as_printed! {
+    Seconds(micros);
+    Percent(numerator, denominator);
+    Usd(nanos);
+}
 
 /// Divides and rounds to the nearest integer, a half to the even one. `denominator` is not 0.
 pub(crate) fn round_half_even(numerator: u128, denominator: u128) -> u128 {

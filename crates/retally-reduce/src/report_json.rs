@@ -1,8 +1,6 @@
 //! How reports become JSON.
 
-use retally_log::{IssueId, Number, Timestamp};
-use serde::ser::{Error as _, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::ser::{Serialize, Serializer};
 
 /// Writes a report as it stands in its file: two spaces, UTF-8, a final LF.
 pub fn to_json_bytes(report: &impl Serialize) -> Vec<u8> {
@@ -12,71 +10,12 @@ pub fn to_json_bytes(report: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// Writes a time as RFC 3339 in UTC with microseconds, or `null`.
-pub(crate) fn optional_time<S: Serializer>(
-    time: &Option<Timestamp>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serializer.collect_str(time),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// Writes an issue's id as a number where it is a canonical integer, else as a string.
-pub(crate) fn issue<S: Serializer>(id: &IssueId<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    if id.is_canonical_integer() {
-        raw(id.as_str(), serializer)
-    } else {
-        serializer.serialize_str(id.as_str())
-    }
-}
-
-/// Writes an issue's id, or `null`.
-pub(crate) fn optional_issue<S: Serializer>(
-    id: &Option<IssueId<'_>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match id {
-        Some(id) => issue(id, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// Writes a list of issues' ids.
-pub(crate) fn issues<S: Serializer>(ids: &[IssueId<'_>], serializer: S) -> Result<S::Ok, S::Error> {
-    struct Item<'a>(&'a IssueId<'a>);
-    impl Serialize for Item<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            issue(self.0, serializer)
-        }
-    }
-    serializer.collect_seq(ids.iter().map(Item))
-}
-
-/// Writes a number as it stood, or `null`.
-pub(crate) fn optional_number<S: Serializer>(
-    number: &Option<Number<'_>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match number {
-        Some(number) => raw(number.as_str(), serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
 /// Writes pairs as an object in their order.
 pub(crate) fn pairs<S: Serializer, V: Serialize>(
     pairs: &[(String, V)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
-}
-
-fn raw<S: Serializer>(literal: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    RawValue::from_string(literal.to_owned())
-        .map_err(S::Error::custom)?
-        .serialize(serializer)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What is reported of a run while it goes on.
 
 use crate::quantity::{Percent, Seconds, Usd};
-use crate::report_json::{optional_issue, optional_time};
 #[cfg(doc)]
 use crate::run_report::RunReport;
 use crate::run_report::{IssuesByStatus, RunOutcome};
@@ -24,17 +23,14 @@ pub struct RunMetadata {
     /// Where the run stands.
     pub status: RunOutcome,
     /// When it was started, else its first event.
-    #[serde(serialize_with = "optional_time")]
     pub started_at: Option<Timestamp>,
     /// When it ended; `None` while it runs.
-    #[serde(serialize_with = "optional_time")]
     pub ended_at: Option<Timestamp>,
     /// How long it lasted, while it runs up to its last event.
     pub duration_seconds: Option<Seconds>,
     /// The `mode` that it was started with.
     pub execution_mode: Option<String>,
     /// The one issue that it was started for.
-    #[serde(serialize_with = "optional_issue")]
     pub specific_issue: Option<IssueId<'static>>,
     /// What else it was configured with, keys sorted, numbers as they stood.
     pub config: Object,

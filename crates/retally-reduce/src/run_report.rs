@@ -6,7 +6,6 @@ use crate::issue_report::{omitted, rate};
 use crate::issue_state::ErrorDetail;
 use crate::moment::{Moment, Span};
 use crate::quantity::{Percent, Seconds, Usd};
-use crate::report_json::{issues, optional_issue, optional_time};
 use crate::run_start::LlmConfiguration;
 use crate::run_state::RunState;
 use retally_log::{IssueId, Position, RunStatus, Timestamp};
@@ -79,7 +78,6 @@ pub struct RunReport {
     /// How long it lasted; `None` where its start or end has no time.
     pub duration_seconds: Option<Seconds>,
     /// The issues that events name, in order of first appearance.
-    #[serde(serialize_with = "issues")]
     pub issues_processed: Vec<IssueId<'static>>,
     /// Scored successes where there is any `run.scored`, else completed issues.
     pub total_successes: u64,
@@ -90,15 +88,12 @@ pub struct RunReport {
     /// Where the run stands.
     pub status: RunOutcome,
     /// When it was started, else its first event.
-    #[serde(serialize_with = "optional_time")]
     pub started_at: Option<Timestamp>,
     /// When it ended; `None` while it runs.
-    #[serde(serialize_with = "optional_time")]
     pub ended_at: Option<Timestamp>,
     /// The `mode` that it was started with.
     pub execution_mode: Option<String>,
     /// The one issue that it was started for.
-    #[serde(serialize_with = "optional_issue")]
     pub specific_issue: Option<IssueId<'static>>,
     /// The number of issues that events name.
     pub total_issues: u64,

@@ -1,8 +1,8 @@
 //! What a run was started with.
 
-use crate::report_json::optional_number;
 use retally_log::{IssueId, Llm, Number, Object, RunStarted};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The language model that a run is configured with. What was not stated is `None`, printed as
@@ -30,27 +30,44 @@ impl LlmConfiguration {
     }
 }
 
+/// Prints the other members as members of its own; where the form is binary, one by one.
 impl Serialize for LlmConfiguration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Temperature<'a>(&'a Option<Number<'static>>);
-        impl Serialize for Temperature<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                optional_number(self.0, serializer)
-            }
+        let Self {
+            provider,
+            model,
+            temperature,
+            other,
+        } = self;
+        if !serializer.is_human_readable() {
+            return (provider, model, temperature, other).serialize(serializer);
         }
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("provider", &self.provider)?;
-        map.serialize_entry("model", &self.model)?;
-        map.serialize_entry("temperature", &Temperature(&self.temperature))?;
-        for (key, value) in &self.other {
+        map.serialize_entry("provider", provider)?;
+        map.serialize_entry("model", model)?;
+        map.serialize_entry("temperature", temperature)?;
+        for (key, value) in other {
             map.serialize_entry(key, value)?;
         }
         map.end()
     }
 }
 
+/// Read in its binary form.
+impl<'de> Deserialize<'de> for LlmConfiguration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (provider, model, temperature, other) = Deserialize::deserialize(deserializer)?;
+        Ok(Self {
+            provider,
+            model,
+            temperature,
+            other,
+        })
+    }
+}
+
 /// The payload of the `run.started` that counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunStart {
     pub(crate) project_id: String,
     pub(crate) llm: Option<LlmConfiguration>,

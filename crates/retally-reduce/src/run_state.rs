@@ -9,6 +9,7 @@ use crate::totals::{Share, Totals};
 use crate::usage::UsageSums;
 use crate::used_keys::{KeyUse, UsedKeys};
 use retally_log::{Envelope, Event, IssueId, Position, RunId, RunStatus, Times};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,9 +38,11 @@ pub const REDUCER_VERSION: u64 = 1;
 /// assert_eq!(state.run_report().issues_by_status.in_progress, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunState {
     pub(crate) run_id: RunId,
+    /// Handed in, and never part of a checkpoint.
+    #[serde(skip)]
     pub(crate) prices: Arc<PriceBook>,
     pub(crate) has_events: bool,
     is_stale: bool,
@@ -63,6 +66,7 @@ pub struct RunState {
     pub(crate) misfit_lines: u64,
     keys: UsedKeys,
     /// Issues whose reports may have changed since they were last taken.
+    #[serde(skip)]
     changed: BTreeSet<IssueId<'static>>,
 }
 

@@ -2,11 +2,12 @@
 
 use crate::usage::UsageSums;
 use retally_log::IssueStatus;
+use serde::{Deserialize, Serialize};
 
 macro_rules! share {
     ($($(#[$doc:meta])* $field:ident,)*) => {
         /// What one issue contributes to the sums of its run, or the sums themselves.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub(crate) struct Share {
             $($(#[$doc])* pub(crate) $field: u64,)*
         }
@@ -57,7 +58,7 @@ impl Share {
 }
 
 /// The sums over all issues of a run and over its events that name no issue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) share: Share,
     pub(crate) usage: UsageSums,

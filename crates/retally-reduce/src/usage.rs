@@ -4,11 +4,11 @@ use crate::moment::Moment;
 use crate::price_book::PriceBook;
 use crate::quantity::{Seconds, Usd};
 use retally_log::{Event, LlmCalled, ToolCalled};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The numbers of one tool in one issue.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolMetrics {
     /// How often it was called.
     pub calls: u128,
@@ -21,7 +21,7 @@ pub struct ToolMetrics {
 }
 
 /// Sums over model and tool calls that only ever grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UsageSums {
     pub(crate) llm_calls: u128,
     pub(crate) tool_calls: u128,
@@ -36,7 +36,7 @@ pub(crate) struct UsageSums {
 }
 
 /// A sum that tells 0 from nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sum(Option<u128>);
 
 impl Sum {
@@ -111,7 +111,7 @@ impl UsageSums {
 }
 
 /// The tools that were called, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tools(BTreeMap<String, ToolMetrics>);
 
 impl Tools {

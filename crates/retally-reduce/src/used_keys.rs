@@ -1,6 +1,7 @@
 //! Idempotency keys: of the events of one issue that bear the same, the first in log order counts.
 
 use retally_log::{IssueId, Position};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What the key of an event says about it.
@@ -15,7 +16,7 @@ pub(crate) enum KeyUse {
 }
 
 /// The keys that were used, by issue or by the run itself, each with the place of its use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UsedKeys {
     of_run: BTreeMap<String, Position>,
     of_issues: BTreeMap<IssueId<'static>, BTreeMap<String, Position>>,

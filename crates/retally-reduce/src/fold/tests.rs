@@ -1,3 +1,5 @@
+mod checkpoint;
+
 use super::*;
 use crate::test_helpers::any_event;
 use crate::{AsOf, ChangeKind, RebuildMode, fold_as_of, rebuild};

@@ -1,0 +1,162 @@
+//! A fold that was saved and taken up again is the fold that it was.
+
+use super::*;
+use crate::report_json::to_json_bytes;
+
+fn saved(fold: &mut RunFold) -> Vec<u8> {
+    let saved = fold.checkpoint().expect("the log is readable");
+    saved.expect("the state is current and the files are plain")
+}
+
+impl Root {
+    fn resume(&self, checkpoint: &[u8]) -> Option<RunFold> {
+        RunFold::resume(self.path(), &run_id(), prices(), checkpoint).expect("a log")
+    }
+}
+
+/// Returns all reports of a state as they would stand in files.
+fn reports(state: &RunState) -> Vec<Vec<u8>> {
+    let issues = state
+        .issue_ids()
+        .map(|id| to_json_bytes(&state.issue_report(id)));
+    let of_run = [
+        to_json_bytes(&state.metadata()),
+        to_json_bytes(&state.run_report()),
+    ];
+    issues.chain(of_run).collect()
+}
+
+/// A log in which every kind of state is open, closed, or both.
+fn busy() -> Root {
+    let root = Root::new();
+    root.append("a", &[
+        r#"10 "run.started","project_id":"p","llm":{"model":"m","temperature":0.70,"top":{"k":[1,2.0]}},"mode":"x","specific_issue":7,"config":{"a":1.50,"b":[null,true,"t"]},"tags":{"t":"u"}"#,
+        r#"11 "issue.started","issue":1,"title":"t","key":"k""#,
+        r#"12 "agent.started","issue":1,"agent":"coding","span":"s""#,
+        r#"13 "agent.finished","issue":1,"agent":"coding","success":true"#,
+        r#"14 "pipeline.recorded","issue":1,"pipeline_id":9,"status":"failed","failed_jobs":["j"],"duration_ms":1234,"queue_ms":1"#,
+        r#"15 "debug.started","issue":1,"agent":"a","error_type":"e","error_message":"m""#,
+        r#"16 "debug.attempted","issue":1"#,
+        r#"17 "debug.finished","issue":1,"resolved":true,"resolution_method":"r""#,
+        r#"18 "debug.started","issue":1,"agent":"a","error_type":"e","error_message":"m","span":"z""#,
+        r#"19 "llm.called","issue":1,"agent":"a","model":"m","input_tokens":5,"cost_usd":0.123456789"#,
+        r#"20 "tool.called","issue":"PROJ-7","tool":"sh","success":false,"duration_ms":3"#,
+        r#"21 "code.changed","issue":1,"lines_added":3,"test_coverage_percent":81.25"#,
+        r#"22 "error.recorded","error_type":"e","message":"m","severity":"s""#,
+        r#"23 "note.added","issue":1,"text":"t","agent":"q""#,
+        r#"24 "agent.finished","issue":1,"agent":"ghost","success":false"#,
+        r#"25 "issue.finished","issue":1,"status":"failed""#,
+        r#"26 "run.scored","success":true"#,
+        r#"27 "something.new","x":1"#,
+        r#"28 "issue.finished""#,
+        r#"29 "run.finished","status":"stopped""#,
+    ]);
+    root.append(
+        "b",
+        &[r#"30 "pipeline.recorded","issue":2,"pipeline_id":1,"status":"running""#],
+    );
+    root
+}
+
+#[test]
+fn a_state_comes_back_as_it_was() {
+    let root = busy();
+    let mut fold = root.open();
+    fold.catch_up().expect("read");
+    let checkpoint = saved(&mut fold);
+    let mut resumed = root.resume(&checkpoint).expect("it fits");
+    assert_eq!(resumed.advance(9).expect("read"), Advance::Nothing);
+    assert_eq!(reports(resumed.state()), reports(fold.state()));
+    assert_eq!(saved(&mut resumed), checkpoint);
+    assert_eq!(resumed.state().metadata().misfit_lines, 1);
+}
+
+#[test]
+fn no_damaged_checkpoint_is_used() {
+    let root = busy();
+    let mut fold = root.open();
+    fold.catch_up().expect("read");
+    let checkpoint = saved(&mut fold);
+    for bit in 0..checkpoint.len() * 8 {
+        let mut damaged = checkpoint.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(root.resume(&damaged).is_none(), "bit {bit}");
+    }
+    for length in 0..checkpoint.len() {
+        assert!(
+            root.resume(&checkpoint[..length]).is_none(),
+            "{length} bytes"
+        );
+    }
+}
+
+#[test]
+fn a_checkpoint_fits_its_run_its_prices_and_its_log_alone() {
+    let root = busy();
+    let mut fold = root.open();
+    fold.catch_up().expect("read");
+    let checkpoint = saved(&mut fold);
+    let other = RunId::new("run_2").expect("an id");
+    let resume = |run: &RunId, prices| RunFold::resume(root.path(), run, prices, &checkpoint);
+    assert!(resume(&other, prices()).expect("a log").is_none());
+    let book = "[[price]]\nprovider = \"p\"\nmodel = \"m\"\nvalid_from = 2024-01-01\ninput = 1\noutput = 1\n";
+    let book = PriceBook::parse(book, "book").expect("a price book");
+    assert!(resume(&run_id(), Arc::new(book)).expect("a log").is_none());
+    let path = root.path().join("run_1/events/a.jsonl");
+    let text = fs::read_to_string(&path).expect("text");
+    fs::write(&path, text.replace("stopped", "failed!")).expect("written");
+    assert!(root.resume(&checkpoint).is_none());
+}
+
+#[test]
+fn files_are_compared_after_a_resume_unless_they_are_trusted() {
+    let root = busy();
+    let mut fold = root.open();
+    fold.update_files().expect("written");
+    let checkpoint = saved(&mut fold);
+    let report = root.path().join("run_1/issues/issue_1_report.json");
+    fs::remove_file(&report).expect("removed");
+    let mut trusting = root.resume(&checkpoint).expect("it fits");
+    trusting.trust_files();
+    assert_eq!(trusting.update_files().expect("written"), []);
+    let mut resumed = root.resume(&checkpoint).expect("it fits");
+    assert_eq!(resumed.update_files().expect("written").len(), 1);
+    assert!(report.exists());
+}
+
+#[test]
+fn there_is_no_checkpoint_of_a_state_that_is_not_current() {
+    let root = busy();
+    let mut fold = root.open();
+    assert_eq!(fold.checkpoint().expect("readable"), None);
+    fold.catch_up().expect("read");
+    root.append("c", &[r#"10 "issue.finished","issue":1,"status":"failed""#]);
+    assert_eq!(fold.advance(9).expect("read"), Advance::Stale);
+    assert_eq!(fold.checkpoint().expect("readable"), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Property: a checkpoint and the rest of the log give what the whole log gives.
+    #[test]
+    fn a_checkpoint_and_the_rest_are_the_whole(
+        lines in proptest::collection::vec(("[abc]", 10..60_u32, any_event(), any::<bool>()), 1..40)
+    ) {
+        let root = Root::new();
+        root.append("a", &[]);
+        let mut fold = root.open();
+        for (segment, second, event, is_cut) in &lines {
+            root.append(segment, &[&format!("{second} {event}")]);
+            if *is_cut {
+                fold.catch_up().expect("read");
+                fold = root.resume(&saved(&mut fold)).expect("nothing was changed");
+            }
+        }
+        fold.catch_up().expect("read");
+        let mut whole = root.open();
+        whole.catch_up().expect("read");
+        prop_assert_eq!(reports(fold.state()), reports(whole.state()));
+        prop_assert_eq!(saved(&mut fold), saved(&mut whole));
+    }
+}
