@@ -9,3 +9,4 @@ mod rebuild;
 mod report;
 mod start;
 mod support;
+mod watch;

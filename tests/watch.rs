@@ -83,7 +83,7 @@ fn once_brings_everything_up_to_date_and_ends() {
     assert_snapshot!(sandbox.run(&["watch", "--once"]), @"
     exit 3
     --- stderr
-    error: run `run_20241203_143022_project_168`: cannot open `logs/runs/run_20241203_143022_project_168/issues`: Not a directory (os error 20)
+    error: run `run_20241203_143022_project_168`: `logs/runs/run_20241203_143022_project_168/issues` is a link or no folder (put a folder in its place)
     runs: 1; report files changed: 0
     error: problems: 1
     ");

@@ -1,9 +1,8 @@
 //! The states of runs between two lives of a watcher.
 
-use crate::shim::*;
 use crate::watched_run::Surroundings;
-use retally_log::{Host, LogError, RunDir, RunId, file_stem};
-use retally_reduce::{PriceBook, REDUCER_VERSION, UpdateError};
+use retally_log::{Host, LogError, LogStamp, RunDir, RunId, file_stem};
+use retally_reduce::{FilesStamp, PriceBook, REDUCER_VERSION, RunFiles, UpdateError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
@@ -47,11 +46,11 @@ struct Header {
 
 impl Rest {
     /// Returns how a run stands now, or `None` where it has no log.
-    pub(crate) fn of(run: &RunDir, _around: &Surroundings) -> Result<Option<Self>, UpdateError> {
+    pub(crate) fn of(run: &RunDir, around: &Surroundings) -> Result<Option<Self>, UpdateError> {
         let Some(log) = log_stamp(run)? else {
             return Ok(None);
         };
-        let files = files_stamp(run)?;
+        let files = RunFiles::open(around.root.path(), run.id())?.stamp()?;
         Ok(Some(Self { log, files }))
     }
 }

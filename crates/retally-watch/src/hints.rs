@@ -40,6 +40,8 @@ pub struct Hints {
     inbox: Arc<Inbox>,
     listens_to_root: bool,
     runs: BTreeSet<RunId>,
+    /// Whether the system allowed no more, which is not asked again until something is given up.
+    is_full: bool,
 }
 
 /// What may have changed since the last time that was asked.
@@ -93,6 +95,7 @@ impl Hints {
             inbox,
             listens_to_root: false,
             runs: BTreeSet::new(),
+            is_full: false,
         }
     }
 
@@ -117,7 +120,7 @@ impl Hints {
         if self.runs.contains(run) {
             return Ok(());
         }
-        if self.runs.len() >= LISTENED_MAX {
+        if self.is_full || self.runs.len() >= LISTENED_MAX {
             return Err(HintError::TooMany);
         }
         let folder = self.root.join(run.as_str());
@@ -132,6 +135,11 @@ impl Hints {
         Ok(())
     }
 
+    /// Returns whether the log of a run is listened to.
+    pub fn listens_to_run(&self, run: &RunId) -> bool {
+        self.runs.contains(run)
+    }
+
     /// Listens no more to a run, whose folder may be gone and come again.
     pub fn forget_run(&mut self, run: &RunId) {
         let folder = self.root.join(run.as_str());
@@ -140,7 +148,7 @@ impl Hints {
             _ = notifier.unwatch(&folder.join(EVENTS_DIR));
             _ = notifier.unwatch(&folder);
         }
-        self.runs.remove(run);
+        self.is_full &= !self.runs.remove(run);
     }
 
     /// Listens to nothing any more: the root was replaced.
@@ -173,12 +181,14 @@ impl Hints {
 
     fn listen(&mut self, folder: &Path) -> Result<(), HintError> {
         let notifier = self.notifier.as_mut().ok_or(HintError::Unsupported)?;
-        notifier
-            .watch(folder, RecursiveMode::NonRecursive)
-            .map_err(|error| match error.kind {
-                notify::ErrorKind::MaxFilesWatch => HintError::TooMany,
-                _ => HintError::Folder(error),
-            })
+        let listening = notifier.watch(folder, RecursiveMode::NonRecursive);
+        listening.map_err(|error| match error.kind {
+            notify::ErrorKind::MaxFilesWatch => {
+                self.is_full = true;
+                HintError::TooMany
+            }
+            _ => HintError::Folder(error),
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::checkpoints::{Rest, log_stamp};
 use crate::schedule::Outcome;
-use crate::shim::*;
 use crate::watched_run::{Look, Surroundings};
 use retally_log::RunDir;
 use retally_reduce::{Advance, LockedRunFiles, RunFiles, RunFold, UpdateError};
@@ -60,7 +59,7 @@ impl LiveRun {
         let fold = match resumed {
             Some(mut fold) => {
                 if was_current {
-                    fold.assume_written();
+                    fold.trust_files();
                 }
                 fold
             }
@@ -202,7 +201,7 @@ impl LiveRun {
         let rest = match log {
             Some(log) => Some(Rest {
                 log,
-                files: files_stamp(run)?,
+                files: files.stamp()?,
             }),
             None => None,
         };
@@ -221,8 +220,10 @@ impl LiveRun {
             return;
         };
         let begun = Instant::now();
-        let run = self.fold.state().run_id();
-        let saved = checkpoints.save(run, &around.prices, rest, self.fold.checkpoint());
+        let run = self.fold.state().run_id().clone();
+        // Where the log cannot be read, the next look tells.
+        let fold = self.fold.checkpoint().unwrap_or_default();
+        let saved = checkpoints.save(&run, &around.prices, rest, fold);
         look.checkpoint_error = saved.err();
         self.checkpoint_cost = begun.elapsed();
     }

@@ -51,7 +51,10 @@ pub(crate) struct Schedule {
     queue: BTreeSet<(Duration, u64, RunId)>,
     /// How many plans were made, so that what is due at one time comes in the order of planning.
     planned: u64,
+    /// The runs that rest.
     resting: usize,
+    /// The runs that were not looked at yet, or ask to be looked at again.
+    unsettled: usize,
     root_glance: Duration,
     root_listing: Duration,
 }
@@ -112,6 +115,7 @@ impl Schedule {
             queue: BTreeSet::new(),
             planned: 0,
             resting: 0,
+            unsettled: 0,
             root_glance: Duration::ZERO,
             root_listing: Duration::ZERO,
         }
@@ -121,6 +125,7 @@ impl Schedule {
     pub(crate) fn find(&mut self, run: &RunId, now: Duration) {
         if !self.plans.contains_key(run) {
             self.plans.insert(run.clone(), Plan::default());
+            self.unsettled += 1;
             self.plan(run, now);
         }
     }
@@ -130,6 +135,7 @@ impl Schedule {
         if let Some(plan) = self.plans.remove(run) {
             self.queue.remove(&(plan.due, plan.order, run.clone()));
             self.resting -= usize::from(plan.is_resting);
+            self.unsettled -= usize::from(!plan.is_settled);
         }
     }
 
@@ -200,7 +206,9 @@ impl Schedule {
         self.resting -= usize::from(plan.is_resting);
         self.resting += usize::from(is_resting);
         plan.is_resting = is_resting;
+        self.unsettled -= usize::from(!plan.is_settled);
         plan.is_settled = !matches!(outcome, Outcome::Behind | Outcome::Stale | Outcome::Locked);
+        self.unsettled += usize::from(!plan.is_settled);
         plan.failures = match outcome {
             Outcome::Failed => plan.failures.saturating_add(1),
             _ => 0,
@@ -243,14 +251,18 @@ impl Schedule {
         lag
     }
 
-    /// Makes every run due, whatever was planned: the watcher ends.
+    /// Makes every run due but those that rest, whatever was planned: the watcher ends.
     pub(crate) fn hasten(&mut self, now: Duration) {
-        let runs: Vec<RunId> = self.plans.keys().cloned().collect();
-        for run in runs {
-            if let Some(plan) = self.plans.get_mut(&run) {
+        let mut runs = Vec::new();
+        for (run, plan) in &mut self.plans {
+            if !plan.is_resting || plan.hinted_at.is_some() {
                 (plan.not_before, plan.refold_not_before) = (now, now);
-                plan.is_settled = plan.is_resting;
+                self.unsettled += usize::from(plan.is_settled);
+                plan.is_settled = false;
+                runs.push(run.clone());
             }
+        }
+        for run in runs {
             self.plan(&run, now);
         }
     }
@@ -263,12 +275,7 @@ impl Schedule {
 
     /// Returns whether each run was looked at, and none asks to be looked at again.
     pub(crate) fn is_settled(&self) -> bool {
-        self.plans.values().all(|plan| plan.is_settled)
-    }
-
-    /// Returns how many runs rest.
-    pub(crate) fn resting(&self) -> usize {
-        self.resting
+        self.unsettled == 0
     }
 
     fn plan(&mut self, run: &RunId, due: Duration) {

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParse
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use retally_log::RunStatus;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -87,6 +88,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Write all report files anew from the raw logs
     Rebuild(Rebuild),
+    /// Keep report files up to date while their logs grow
+    Watch(Watch),
     /// Verify the logs, and that report files equal a rebuild
     Check(Check),
     /// Turn other tools' logs into runs
@@ -186,6 +189,27 @@ pub(crate) struct Rebuild {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Reports are written at the first change, then at most once per interval. What the system does not
+notify, such as what other hosts write on a network file system, is found by looking: live runs
+once per polling time, others every 30th. Any number of watchers, rebuilds and writers may run at
+once. With --format jsonl each update is a line on stdout.")]
+pub(crate) struct Watch {
+    /// Runs; all of the root where none is named, new ones too
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Bring everything up to date and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How often live runs are looked at without notifications
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
+    pub(crate) poll: Duration,
+    /// The least time between two updates of one run's reports
+    #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = parse_seconds)]
+    pub(crate) interval: Duration,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Runs; all of the root where none is named
     #[arg(value_name = "RUN")]
@@ -215,4 +239,18 @@ fn import_format_parser() -> impl TypedValueParser<Value = &'static retally_impo
 
 fn parse_run_status(word: &str) -> Result<RunStatus, String> {
     RunStatus::from_word(word).ok_or_else(|| format!("want one of {}", RunStatus::WORDS.join(", ")))
+}
+
+/// The least and the greatest time between two looks or updates.
+const SECONDS_RANGE: std::ops::RangeInclusive<f64> = 0.01..=86_400.0;
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| SECONDS_RANGE.contains(seconds));
+    let (least, greatest) = (SECONDS_RANGE.start(), SECONDS_RANGE.end());
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("want seconds from {least} to {greatest}"))
 }

@@ -14,14 +14,21 @@ pub(crate) enum Exit {
     Failed,
 }
 
+impl Exit {
+    /// Returns the number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Found => 1,
+            Self::WrongUsage => 2,
+            Self::Failed => 3,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Found => 1,
-            Exit::WrongUsage => 2,
-            Exit::Failed => 3,
-        })
+        Self::from(exit.code())
     }
 }
 

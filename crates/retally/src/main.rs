@@ -12,6 +12,7 @@ mod progress;
 mod setting;
 mod sheet;
 mod terminal;
+mod watch_log;
 
 use crate::cli::Cli;
 use crate::exit::{Exit, WrongUsage};

@@ -146,7 +146,6 @@ fn many_resting_runs_are_looked_at_evenly_and_at_a_bounded_pace() {
     for run in schedule.take(Duration::ZERO, usize::MAX) {
         schedule.looked(&run, Duration::ZERO, Outcome::Resting);
     }
-    assert_eq!(schedule.resting(), count);
     let (mut looks, mut most) = (0, 0);
     let seconds = 240;
     for quarter in 1..seconds * 4 {

@@ -198,6 +198,49 @@ fn reports_that_somebody_touched_are_mended_when_a_run_rests_and_at_a_restart() 
 }
 
 #[test]
+fn a_restart_costs_what_is_new() {
+    let world = World::new();
+    let notes: String = (0..50).map(|issue| note(1, issue)).collect();
+    world.append("run_1", "a", &notes);
+    world.append("run_2", "a", &notes);
+    let restarted = |stop: bool| {
+        let mut watcher = world.watcher();
+        let said = turn(&mut watcher);
+        if stop {
+            watcher.finish(&mut |_| {});
+        }
+        (said, watcher.status().entries)
+    };
+    assert_eq!(restarted(true).1, 100);
+    assert_eq!(restarted(false), (vec![], 0), "nothing changed");
+    world.append("run_1", "a", &note(2, 7));
+    assert_eq!(restarted(false), (vec!["updated run_1".to_owned()], 1));
+    assert_eq!(restarted(false).1, 1, "killed before its checkpoint");
+    fs::remove_dir_all(world.cache()).expect("removed");
+    assert_eq!(restarted(true).1, 101);
+    fs::remove_dir_all(world.root().join("run_2")).expect("removed");
+    restarted(true);
+    let files = fs::read_dir(world.cache().join("checkpoints")).expect("a folder");
+    let folder = files.flatten().next().expect("one root").path();
+    let names: Vec<_> = fs::read_dir(folder).expect("a folder").flatten().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+}
+
+#[test]
+fn a_live_run_is_saved_now_and_then() {
+    let world = World::new();
+    world.append("run_1", "a", &note(1, 1));
+    let mut watcher = world.watcher();
+    turn(&mut watcher);
+    assert!(!world.cache().exists());
+    world.pass(&mut watcher, 11);
+    world.append("run_1", "a", &note(2, 1));
+    let mut restarted = world.watcher();
+    turn(&mut restarted);
+    assert_eq!(restarted.status().entries, 1);
+}
+
+#[test]
 fn what_cannot_be_read_or_written_is_said_once_and_tried_again() {
     let world = World::new();
     world.append("run_1", "a", &note(1, 1));
@@ -313,7 +356,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Rebuild),
         1 => (run.clone(), segment.clone(), 0..100_u8).prop_map(|(run, segment, part)| Cut(run, segment, part)),
         1 => (run.clone(), segment.clone()).prop_map(|(run, segment)| Remove(run, segment)),
-        1 => (run.clone(), segment.clone(), 0..6_u8).prop_map(|(run, segment, lines)| Rewrite(run, segment, lines)),
+        1 => (run.clone(), segment, 0..6_u8).prop_map(|(run, segment, lines)| Rewrite(run, segment, lines)),
         1 => run.clone().prop_map(Move),
         1 => (run, any::<bool>()).prop_map(|(run, removes)| Touch(run, removes)),
     ]
@@ -338,7 +381,7 @@ impl Happening {
     fn come_true(&self, world: &World, watchers: &mut [Watcher; 2]) {
         let run = |number: u8| format!("run_{number}");
         let segment =
-            |run_: u8, number: u8| world.segment(&run(run_), &["a", "b", "c"][usize::from(number)]);
+            |run_: u8, number: u8| world.segment(&run(run_), ["a", "b", "c"][usize::from(number)]);
         match *self {
             Self::Append(at, part, second, kind, torn) => {
                 let line = event(kind, second);

@@ -8,6 +8,7 @@ mod rebuild;
 mod report;
 mod runs;
 mod start;
+mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Runs => runs::run(&setting),
         Command::Report(options) => report::run(&setting, &options),
         Command::Rebuild(options) => rebuild::run(&setting, &options),
+        Command::Watch(options) => watch::run(&setting, &options),
         Command::Check(options) => check::run(&setting, &options),
         Command::Import(options) => import::run(&setting, &options),
     }
