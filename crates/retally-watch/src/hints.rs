@@ -206,8 +206,14 @@ impl Inbox {
     }
 
     fn add(&self, add: impl FnOnce(&mut Hinted)) {
-        add(&mut self.lock());
-        self.arrival.notify_all();
+        let mut hinted = self.lock();
+        let was_empty = *hinted == Hinted::default();
+        add(&mut hinted);
+        drop(hinted);
+        // Nobody waits while there is something to take: a burst wakes once.
+        if was_empty {
+            self.arrival.notify_all();
+        }
     }
 
     /// Takes a notification in.

@@ -32,6 +32,9 @@ const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// The time that resting runs take at least from one to the next, which bounds what looking at
 /// them costs to about one per cent of a core, however many they are.
 const REST_PACE: Duration = Duration::from_millis(2);
+/// A run waits behind others for so many times what its last look took, where more is due than can
+/// be done: whoever costs little is served soon, and nobody starves.
+const COST_WEIGHT: u32 = 100;
 /// Looks without a hint fall together on this part of the polling time, so that many runs wake
 /// the watcher rarely.
 const TICKS_PER_POLL: u32 = 4;
@@ -47,8 +50,10 @@ const TICKS_PER_POLL: u32 = 4;
 pub(crate) struct Schedule {
     cadence: Cadence,
     plans: BTreeMap<RunId, Plan>,
-    /// Of all runs but those that are taken.
-    queue: BTreeSet<(Duration, u64, RunId)>,
+    /// The runs that are not due yet, as far as was looked.
+    waiting: BTreeSet<(Duration, u64, RunId)>,
+    /// The runs that are due, in the order in which they are taken.
+    ready: BTreeSet<(Duration, u64, RunId)>,
     /// How many plans were made, so that what is due at one time comes in the order of planning.
     planned: u64,
     /// The runs that rest.
@@ -64,6 +69,8 @@ pub(crate) struct Schedule {
 struct Plan {
     due: Duration,
     order: u64,
+    /// What the last look took.
+    cost: Duration,
     /// Hints before this have to wait for it.
     not_before: Duration,
     /// The first hint since the reports were last known to be current.
@@ -74,6 +81,19 @@ struct Plan {
     failures: u32,
     is_resting: bool,
     is_settled: bool,
+}
+
+impl Plan {
+    /// Returns the place of the run among those that wait.
+    fn when_waiting(&self, run: &RunId) -> (Duration, u64, RunId) {
+        (self.due, self.order, run.clone())
+    }
+
+    /// Returns the place of the run among those that are due.
+    fn when_ready(&self, run: &RunId) -> (Duration, u64, RunId) {
+        let place = self.due + self.cost * COST_WEIGHT;
+        (place, self.order, run.clone())
+    }
 }
 
 /// What a look at a run found.
@@ -112,7 +132,8 @@ impl Schedule {
         Self {
             cadence,
             plans: BTreeMap::new(),
-            queue: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            ready: BTreeSet::new(),
             planned: 0,
             resting: 0,
             unsettled: 0,
@@ -133,7 +154,8 @@ impl Schedule {
     /// Forgets a run.
     pub(crate) fn lose(&mut self, run: &RunId) {
         if let Some(plan) = self.plans.remove(run) {
-            self.queue.remove(&(plan.due, plan.order, run.clone()));
+            self.waiting.remove(&plan.when_waiting(run));
+            self.ready.remove(&plan.when_ready(run));
             self.resting -= usize::from(plan.is_resting);
             self.unsettled -= usize::from(!plan.is_settled);
         }
@@ -181,14 +203,15 @@ impl Schedule {
 
     /// Takes at most `max` of the runs that are due; each is reported with [`looked`](Self::looked).
     pub(crate) fn take(&mut self, now: Duration, max: usize) -> Vec<RunId> {
-        let mut taken = Vec::new();
-        while taken.len() < max
-            && self.queue.first().is_some_and(|(due, ..)| *due <= now)
-            && let Some((_, _, run)) = self.queue.pop_first()
+        while self.waiting.first().is_some_and(|(due, ..)| *due <= now)
+            && let Some((_, _, run)) = self.waiting.pop_first()
         {
-            taken.push(run);
+            if let Some(plan) = self.plans.get(&run) {
+                self.ready.insert(plan.when_ready(&run));
+            }
         }
-        taken
+        let take = |_| self.ready.pop_first().map(|(_, _, run)| run);
+        (0..max).map_while(take).collect()
     }
 
     /// Plans the next look at a run that was taken. Returns how long its reports had not been
@@ -198,6 +221,7 @@ impl Schedule {
         run: &RunId,
         now: Duration,
         outcome: Outcome,
+        cost: Duration,
     ) -> Option<Duration> {
         let cadence = self.cadence;
         let live_due = self.on_tick(now, cadence.poll);
@@ -205,7 +229,7 @@ impl Schedule {
         let plan = self.plans.get_mut(run)?;
         self.resting -= usize::from(plan.is_resting);
         self.resting += usize::from(is_resting);
-        plan.is_resting = is_resting;
+        (plan.is_resting, plan.cost) = (is_resting, cost);
         self.unsettled -= usize::from(!plan.is_settled);
         plan.is_settled = !matches!(outcome, Outcome::Behind | Outcome::Stale | Outcome::Locked);
         self.unsettled += usize::from(!plan.is_settled);
@@ -270,7 +294,11 @@ impl Schedule {
     /// Returns when something is due next.
     pub(crate) fn next_due(&self) -> Duration {
         let root = self.root_glance.min(self.root_listing);
-        self.queue.first().map_or(root, |(due, ..)| root.min(*due))
+        match self.waiting.first() {
+            _ if !self.ready.is_empty() => Duration::ZERO,
+            Some((due, ..)) => root.min(*due),
+            None => root,
+        }
     }
 
     /// Returns whether each run was looked at, and none asks to be looked at again.
@@ -282,10 +310,11 @@ impl Schedule {
         let Some(plan) = self.plans.get_mut(run) else {
             return;
         };
-        self.queue.remove(&(plan.due, plan.order, run.clone()));
+        self.waiting.remove(&plan.when_waiting(run));
+        self.ready.remove(&plan.when_ready(run));
         self.planned += 1;
         (plan.due, plan.order) = (due, self.planned);
-        self.queue.insert((due, self.planned, run.clone()));
+        self.waiting.insert(plan.when_waiting(run));
     }
 
     /// Returns the tick at which `wait` from now is not over yet, but soon.

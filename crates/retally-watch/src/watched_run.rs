@@ -53,6 +53,8 @@ pub(crate) struct Look {
     pub(crate) error: Option<UpdateError>,
     /// Why the checkpoint could not be saved.
     pub(crate) checkpoint_error: Option<io::Error>,
+    /// How long it took.
+    pub(crate) cost: Duration,
 }
 
 impl WatchedRun {
@@ -89,11 +91,14 @@ impl WatchedRun {
             is_rewound: false,
             error: None,
             checkpoint_error: None,
+            cost: Duration::ZERO,
         };
+        let begun = around.clock.monotonic();
         match self.advance(around, now, &mut look) {
             Ok(outcome) => look.outcome = outcome,
             Err(error) => look.error = Some(error),
         }
+        look.cost = around.clock.monotonic().saturating_sub(begun);
         look
     }
 

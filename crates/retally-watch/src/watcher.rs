@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many runs are looked at before hints are taken in again.
-const LOOKS_PER_TURN: usize = 256;
+/// How many runs each thread looks at before hints are taken in again.
+const LOOKS_PER_THREAD: usize = 2;
 /// How many runs are kept in memory; of more, those that are quiet rest at once.
 const LIVE_MAX: usize = 4096;
 /// How long a run that ended is kept in memory, for what comes late.
@@ -171,7 +171,7 @@ impl Watcher {
         if let Some(look) = self.schedule.take_root(now) {
             self.look_at_root(look, now, observe);
         }
-        let due = self.schedule.take(now, LOOKS_PER_TURN);
+        let due = self.schedule.take(now, looks_per_turn());
         self.look_at(due, now, observe);
         let status = self.status();
         observe(&Notice::Turned(&status));
@@ -184,7 +184,7 @@ impl Watcher {
         self.schedule.hasten(start);
         loop {
             let now = self.clock.monotonic();
-            let due = self.schedule.take(now, LOOKS_PER_TURN);
+            let due = self.schedule.take(now, looks_per_turn());
             self.look_at(due, now, observe);
             if self.schedule.is_settled() || now.saturating_sub(start) > FINISH_WAIT {
                 break;
@@ -338,7 +338,7 @@ impl Watcher {
     /// Takes over what came of a look at a run.
     fn take_look(&mut self, run: &RunId, look: Look, has_log: bool, observe: Observe<'_>) {
         let now = self.clock.monotonic();
-        let lag = self.schedule.looked(run, now, look.outcome);
+        let lag = self.schedule.looked(run, now, look.outcome, look.cost);
         self.status.entries += look.entries;
         let is_other_folder = look.is_rewound || !has_log;
         if is_other_folder && self.hints.listens_to_run(run) {
@@ -393,6 +393,10 @@ impl Watcher {
             observe(&Notice::Solved(subject));
         }
     }
+}
+
+fn looks_per_turn() -> usize {
+    rayon::current_num_threads() * LOOKS_PER_THREAD
 }
 
 fn is_settled(outcome: Outcome) -> bool {

@@ -33,10 +33,15 @@ struct Step {
     hasten: bool,
     #[serde(default)]
     looked: BTreeMap<String, String>,
+    /// What each of these looks took.
+    #[serde(default)]
+    cost_ms: u64,
     /// How long the reports of the run that was looked at had not been current.
     lag_ms: Option<u64>,
     /// The runs that are due, in their order.
     due: Option<Vec<String>>,
+    /// How many of them are taken; all where it is left out.
+    max: Option<usize>,
     /// `listing`, `glance` or `nothing`.
     root: Option<String>,
     settled: Option<bool>,
@@ -77,7 +82,8 @@ fn tell(story: &Story) {
         step.lose.iter().for_each(|run| schedule.lose(&id(run)));
         let mut lag = None;
         for (run, word) in &step.looked {
-            lag = schedule.looked(&id(run), now, outcome(word));
+            let cost = Duration::from_millis(step.cost_ms);
+            lag = schedule.looked(&id(run), now, outcome(word), cost);
         }
         if let Some(expected) = step.lag_ms {
             assert_eq!(lag, Some(Duration::from_millis(expected)), "{context}");
@@ -110,7 +116,7 @@ fn tell(story: &Story) {
             );
         }
         if let Some(expected) = &step.due {
-            let due = schedule.take(now, usize::MAX);
+            let due = schedule.take(now, step.max.unwrap_or(usize::MAX));
             let due: Vec<&str> = due.iter().map(RunId::as_str).collect();
             assert_eq!(due, *expected, "{context}");
         }
@@ -144,7 +150,7 @@ fn many_resting_runs_are_looked_at_evenly_and_at_a_bounded_pace() {
         schedule.find(&id(&format!("run_{number}")), Duration::ZERO);
     }
     for run in schedule.take(Duration::ZERO, usize::MAX) {
-        schedule.looked(&run, Duration::ZERO, Outcome::Resting);
+        schedule.looked(&run, Duration::ZERO, Outcome::Resting, Duration::ZERO);
     }
     let (mut looks, mut most) = (0, 0);
     let seconds = 240;
@@ -152,7 +158,7 @@ fn many_resting_runs_are_looked_at_evenly_and_at_a_bounded_pace() {
         let now = Duration::from_millis(quarter * 250);
         let due = schedule.take(now, usize::MAX);
         for run in &due {
-            schedule.looked(run, now, Outcome::Resting);
+            schedule.looked(run, now, Outcome::Resting, Duration::ZERO);
         }
         looks += due.len();
         most = due.len().max(most);
