@@ -36,6 +36,10 @@ pub struct Place<'a> {
 /// What a stretch of a segment holds.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for the length of a visit"
+)]
 pub enum Content<'a> {
     /// An event.
     Event(Logged<'a>),
@@ -60,6 +64,8 @@ pub struct Logged<'a> {
     pub times: Times,
     /// Whether a checksum vouches for it.
     pub is_checked: bool,
+    /// The line as it stands, without its LF.
+    pub line: &'a [u8],
     /// The event itself.
     pub envelope: Envelope<'a>,
 }

@@ -253,6 +253,12 @@ impl LogReader {
         self.rewind_to(files)
     }
 
+    /// Returns how far each file was read: its name and the bytes up to the next line.
+    pub fn offsets(&self) -> impl Iterator<Item = (&str, u64)> {
+        let files = self.segments.iter().flat_map(Segment::files);
+        files.map(|open| (open.file.name.as_str(), open.reader.offset()))
+    }
+
     /// Returns the bytes at the ends of files that are no whole lines yet, as of the last look.
     pub fn pending(&self) -> impl Iterator<Item = Unread> + '_ {
         let of_segments = self

@@ -2,6 +2,7 @@ use crate::format::EVENTS_DIR;
 use crate::log_stamp::LogStamp;
 use crate::position::SegmentId;
 use crate::run_id::RunId;
+use crate::segment_file;
 use crate::segment_lines;
 use std::collections::BTreeMap;
 use std::io;
@@ -41,6 +42,18 @@ impl RunDir {
     /// The folder of segments cannot be read.
     pub fn log_stamp(&self) -> io::Result<Option<LogStamp>> {
         LogStamp::of(&self.events_path())
+    }
+
+    /// Returns the size of each segment file in bytes, by its name.
+    ///
+    /// # Errors
+    /// The folder of segments cannot be read.
+    pub fn segment_bytes(&self) -> io::Result<BTreeMap<String, u64>> {
+        let files = segment_file::list(&self.events_path())?;
+        Ok(files
+            .into_iter()
+            .map(|file| (file.name, file.stamp.bytes))
+            .collect())
     }
 
     /// Counts the lines of each segment, as `run.finished` states them.

@@ -240,7 +240,7 @@ impl Gate<'_> {
     fn pass<R>(
         &self,
         place: Place<'_>,
-        line: SoundLine<'_>,
+        (line, bytes): (SoundLine<'_>, &[u8]),
         progress: &mut Progress,
         visit: impl FnOnce(Entry<'_>) -> R,
     ) -> Step<R> {
@@ -264,6 +264,7 @@ impl Gate<'_> {
                     },
                     times: self.times,
                     is_checked: line.is_sealed,
+                    line: bytes,
                     envelope,
                 }),
             },
@@ -297,18 +298,18 @@ fn next_of_file<R>(
             length,
             seq: None,
         };
-        let line = match content {
+        let (line, bytes) = match content {
             Content::Blank => return Step::Visited(visit(Entry::Stretch(place, Found::Blank))),
             Content::Damage(damage) => {
                 return Step::Visited(visit(Entry::Stretch(place, Found::Damage(damage))));
             }
-            Content::Sound(line, _) => line,
+            Content::Sound(line, bytes) => (line, bytes),
         };
         place.seq = line.seq;
         if line.seq.is_some_and(|seq| seq < *next_seq) {
             return Step::Disordered;
         }
-        let step = gate.pass(place, line, progress, &mut visit);
+        let step = gate.pass(place, (line, bytes), progress, &mut visit);
         match step {
             Step::Parked(_) => parked_at = Some(offset),
             _ => *next_seq = place.seq.map_or(*next_seq, |seq| seq + 1),
@@ -376,13 +377,15 @@ fn next_of_index<R>(
         offset,
         source,
     })?;
-    let step = match line.map(|line| parse_line(line.bytes)) {
-        Some(Ok(line)) => {
+    let step = match line.map(|line| (parse_line(line.bytes), line.bytes)) {
+        Some((Ok(line), bytes)) => {
             place.seq = line.seq;
-            gate.pass(place, line, progress, visit)
+            gate.pass(place, (line, bytes), progress, visit)
         }
         // The file changed under the index; the next refresh finds out.
-        Some(Err(damage)) => Step::Visited(visit(Entry::Stretch(place, Found::Damage(damage)))),
+        Some((Err(damage), _)) => {
+            Step::Visited(visit(Entry::Stretch(place, Found::Damage(damage))))
+        }
         None => Step::Visited(visit(Entry::Stretch(place, Found::Damage(Damage::Torn)))),
     };
     if matches!(step, Step::Visited(_)) {

@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Finish(Finish),
     /// List the runs
     Runs,
+    /// Print events, and follow them
+    Tail(Tail),
     /// Print a report
     Report(Report),
     /// Write all report files anew from the raw logs
@@ -94,6 +96,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Turn other tools' logs into runs
     Import(Import),
+    /// Print what completes the words of this command in a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man(Man),
 }
 
 /// A run: an id, the unique beginning of one, or `latest`.
@@ -167,6 +173,36 @@ pub(crate) struct Finish {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+With --format jsonl each event is printed as it stands in the log, without its checksum, behind
+`run` and `segment`. Times are UTC.
+
+Examples:
+  retally tail -f
+  retally tail latest -n 100 --type pipeline --type debug
+  retally tail -f --format jsonl | jq 'select(.success == false)'")]
+pub(crate) struct Tail {
+    /// A run's id, the unique beginning of one, or `latest`; all runs where it is left out
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    pub(crate) run: Option<String>,
+    /// Go on with what comes, in new segments and runs too
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// How many of the last events are printed first; `all` for every one
+    #[arg(long, short = 'n', value_name = "N", default_value = "10", value_parser = parse_lines)]
+    pub(crate) lines: usize,
+    /// Only events of this type; `agent` means every `agent.…`
+    #[arg(long = "type", value_name = "T")]
+    pub(crate) types: Vec<String>,
+    /// Only events of this issue
+    #[arg(long = "issue", value_name = "N", allow_hyphen_values = true)]
+    pub(crate) issues: Vec<String>,
+    /// Only events of this agent
+    #[arg(long = "agent", value_name = "A")]
+    pub(crate) agents: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) run: RunArg,
@@ -229,6 +265,28 @@ pub(crate) struct Import {
     pub(crate) run: Option<String>,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  retally completions bash > ~/.local/share/bash-completion/completions/retally
+  retally completions zsh > ~/.zfunc/_retally")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  retally man | man -l -
+  retally man tail > retally-tail.1")]
+pub(crate) struct Man {
+    /// The command whose page it is; the page of all where it is left out
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+}
+
 fn import_format_parser() -> impl TypedValueParser<Value = &'static retally_import::Format> {
     let formats = retally_import::Format::ALL.iter();
     let names = formats.map(|format| PossibleValue::new(format.name).help(format.summary));
@@ -253,4 +311,13 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     seconds
         .map(Duration::from_secs_f64)
         .ok_or_else(|| format!("want seconds from {least} to {greatest}"))
+}
+
+fn parse_lines(text: &str) -> Result<usize, String> {
+    match text {
+        "all" => Ok(usize::MAX),
+        _ => text
+            .parse()
+            .map_err(|_| "want a number of events or `all`".to_owned()),
+    }
 }

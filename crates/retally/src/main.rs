@@ -6,11 +6,14 @@
 
 mod cli;
 mod command;
+mod event_line;
 mod exit;
 mod facts;
+mod followed_run;
 mod progress;
 mod setting;
 mod sheet;
+mod signals;
 mod terminal;
 mod watch_log;
 

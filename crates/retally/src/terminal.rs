@@ -23,7 +23,7 @@ pub(crate) fn print_data(
 }
 
 /// Returns JSON or CSV with every active character but the line feed as `\u202e`.
-fn escaped_for_json(data: &str) -> Cow<'_, str> {
+pub(crate) fn escaped_for_json(data: &str) -> Cow<'_, str> {
     let is_shown = |character: char| character == '\n' || !is_active(character);
     if data.chars().all(is_shown) {
         return Cow::Borrowed(data);

@@ -2,12 +2,15 @@
 
 mod append;
 mod check;
+mod completions;
 mod finish;
 mod import;
+mod man;
 mod rebuild;
 mod report;
 mod runs;
 mod start;
+mod tail;
 mod watch;
 
 use crate::cli::{Cli, Command};
@@ -22,10 +25,13 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Append(options) => append::run(&setting, &options),
         Command::Finish(options) => finish::run(&setting, &options),
         Command::Runs => runs::run(&setting),
+        Command::Tail(options) => tail::run(&setting, &options),
         Command::Report(options) => report::run(&setting, &options),
         Command::Rebuild(options) => rebuild::run(&setting, &options),
         Command::Watch(options) => watch::run(&setting, &options),
         Command::Check(options) => check::run(&setting, &options),
         Command::Import(options) => import::run(&setting, &options),
+        Command::Completions(options) => completions::run(&options),
+        Command::Man(options) => man::run(&options),
     }
 }

@@ -2,12 +2,11 @@ use crate::cli::Watch;
 use crate::exit::{Exit, wrong_usage};
 use crate::setting::Setting;
 use crate::sheet::Format;
+use crate::signals::stop_at_signals;
 use crate::watch_log::{WatchLog, problems};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use retally_log::RunId;
-use retally_watch::{Cadence, Notice, Waker, WatchOptions, Watcher, network_file_system};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use retally_watch::{Cadence, Notice, WatchOptions, Watcher, network_file_system};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,22 +82,6 @@ fn cache_folder() -> Option<PathBuf> {
     };
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
     Some(cache?.join("retally"))
-}
-
-/// Lets the watching end when it is asked to; when asked twice, without bringing anything up to
-/// date.
-fn stop_at_signals(waker: Waker) -> Result<()> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen to signals")?;
-    std::thread::spawn(move || {
-        for (count, _) in signals.forever().enumerate() {
-            match count {
-                0 => waker.stop(),
-                _ => std::process::exit(i32::from(Exit::Failed.code())),
-            }
-        }
-    });
-    Ok(())
 }
 
 fn greet(setting: &Setting, poll: Duration) {

@@ -1,0 +1,360 @@
+use crate::cli::Tail;
+use crate::event_line::{event_line, problem_line};
+use crate::exit::{Exit, wrong_usage};
+use crate::followed_run::{Filter, FollowedRun, Shown, last_events};
+use crate::setting::{Setting, complain};
+use crate::sheet::Format;
+use crate::signals::stop_at_signals;
+use crate::terminal::escaped_for_json;
+use anyhow::Result;
+use retally_log::{Logged, Place, RunDir, RunId, Timestamp};
+use retally_watch::{Hinted, Hints};
+use rustix::event::{PollFd, PollFlags};
+use rustix::time::Timespec;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How often runs that had news lately are looked at without a hint, and the root for new ones.
+const POLL: Duration = Duration::from_secs(1);
+/// How often all other runs are.
+const QUIET_POLL: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(setting: &Setting, options: &Tail) -> Result<Exit> {
+    let is_json = match setting.format {
+        None | Some(Format::Table) => false,
+        Some(Format::Jsonl) => true,
+        Some(_) => {
+            return Err(wrong_usage(
+                "tail prints lines for people or --format jsonl",
+            ));
+        }
+    };
+    let filter = Filter {
+        types: options.types.clone(),
+        issues: options.issues.clone(),
+        agents: options.agents.clone(),
+    };
+    filter
+        .check()
+        .map_err(|error| wrong_usage(error.to_string()))?;
+    let only = match options.run.as_deref() {
+        Some(run) => Some(setting.find_run(run)?),
+        None => None,
+    };
+    let mut printer = Printer::new(is_json, only.is_none());
+    let runs = match &only {
+        Some(run) => vec![run.clone()],
+        None => setting
+            .root
+            .runs()?
+            .iter()
+            .map(|id| setting.root.run(id))
+            .collect(),
+    };
+    if runs.is_empty() && !options.follow {
+        let root = setting.root.path().display();
+        setting.say(&format!(
+            "no runs in `{root}` (start one with `retally start --project P`)"
+        ));
+    }
+    let mut followed: Vec<FollowedRun> = match options.lines {
+        usize::MAX => runs.iter().cloned().map(FollowedRun::from_start).collect(),
+        // Before the last events are shown: what comes meanwhile is new.
+        _ => runs.iter().cloned().map(from_now).collect(),
+    };
+    if options.lines == usize::MAX {
+        for run in &mut followed {
+            show_news(setting, run, &filter, &mut printer, &mut Problems::new())?;
+        }
+    } else {
+        print_last(&runs, options.lines, &filter, &mut printer)?;
+    }
+    if options.follow {
+        follow(setting, only.is_none(), followed, &filter, &mut printer)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn from_now(run: RunDir) -> FollowedRun {
+    // Where the sizes cannot be read, the first look says so.
+    FollowedRun::from_now(run.clone()).unwrap_or_else(|_| FollowedRun::from_start(run))
+}
+
+/// Prints the last events of the runs, merged by their times.
+fn print_last(runs: &[RunDir], count: usize, filter: &Filter, printer: &mut Printer) -> Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let mut newest_first = Vec::new();
+    for run in runs {
+        match run.log_stamp() {
+            Ok(stamp) => newest_first.extend(stamp.map(|stamp| (stamp.modified_seconds(), run))),
+            Err(error) => complain(&format!("run `{}`: {error}", run.id())),
+        }
+    }
+    newest_first.sort_by(|(left, _), (right, _)| right.cmp(left));
+    let mut last: Vec<(Timestamp, Line)> = Vec::new();
+    for (modified_seconds, run) in newest_first {
+        // Nothing that was written before the earliest of enough events can be among them.
+        let is_earlier =
+            |(time, _): &(Timestamp, Line)| modified_seconds < time.as_micros() / 1_000_000;
+        if last.len() >= count && last.first().is_some_and(is_earlier) {
+            break;
+        }
+        match last_events(run, count, filter, |shown| printer.line(run.id(), shown)) {
+            Ok(events) => last.extend(events),
+            Err(error) => complain(&format!("run `{}`: {error:#}", run.id())),
+        }
+        // Stable: what has one time stays in the order of its log.
+        last.sort_by_key(|(time, _)| *time);
+        last.drain(..last.len().saturating_sub(count));
+    }
+    for (_, line) in last {
+        printer.print(&line)?;
+    }
+    Ok(())
+}
+
+/// Prints what comes, until nobody reads it any more or it is asked to stop.
+fn follow(
+    setting: &Setting,
+    follows_all: bool,
+    followed: Vec<FollowedRun>,
+    filter: &Filter,
+    printer: &mut Printer,
+) -> Result<()> {
+    let mut hints = Hints::new(setting.root.path());
+    stop_at_signals(hints.waker())?;
+    if follows_all && !setting.root.path().is_dir() {
+        let root = setting.root.path().display();
+        setting.say(&format!("`{root}` is not there yet; waiting for it"));
+    }
+    let mut runs: BTreeMap<RunId, FollowedRun> = followed
+        .into_iter()
+        .map(|run| (run.dir.id().clone(), run))
+        .collect();
+    let mut problems = Problems::new();
+    let (mut poll_due, mut all_due) = (Instant::now(), Instant::now());
+    let mut news = Hinted::default();
+    loop {
+        let is_poll = Instant::now() >= poll_due;
+        if is_poll {
+            poll_due = Instant::now() + POLL;
+        }
+        if follows_all && (is_poll || news.root || news.everything) {
+            news.runs.extend(add_new(setting, &mut hints, &mut runs));
+        }
+        let looks_at_all = news.everything || Instant::now() >= all_due;
+        if looks_at_all {
+            all_due = Instant::now() + QUIET_POLL;
+        }
+        if is_poll || looks_at_all {
+            for (id, run) in &runs {
+                // Without notifications, changes are found by looking.
+                _ = hints.listen_to_run(id);
+                if looks_at_all || run.is_live() {
+                    news.runs.insert(id.clone());
+                }
+            }
+        }
+        for id in &news.runs {
+            if let Some(run) = runs.get_mut(id) {
+                // A run that was just made has its log by now.
+                _ = hints.listen_to_run(id);
+                show_news(setting, run, filter, printer, &mut problems)?;
+            }
+        }
+        printer.flush()?;
+        news = hints.wait(poll_due.saturating_duration_since(Instant::now()));
+        if news.stop || is_nobody_reading() {
+            return Ok(());
+        }
+        if news.runs.iter().any(|id| !runs.contains_key(id)) {
+            news.root = true;
+        }
+    }
+}
+
+/// What cannot be read, each said once.
+type Problems = BTreeMap<RunId, String>;
+
+/// Prints what is new of a run.
+fn show_news(
+    setting: &Setting,
+    run: &mut FollowedRun,
+    filter: &Filter,
+    printer: &mut Printer,
+    problems: &mut Problems,
+) -> Result<()> {
+    let id = run.dir.id().clone();
+    let news = run.show_news(filter, |shown| {
+        let line = printer.line(&id, shown);
+        printer.print(&line)
+    });
+    match news {
+        Ok(false) => _ = problems.remove(&id),
+        Ok(true) => setting.say(&format!(
+            "run `{id}`: a segment was replaced, cut or removed; going on from its end"
+        )),
+        Err(error) if is_of_output(&error) => return Err(error),
+        Err(error) => {
+            let text = format!("run `{id}`: {error:#}");
+            if problems.insert(id, text.clone()).as_ref() != Some(&text) {
+                complain(&text);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the runs that are new in the root and returns their ids; forgets those that are gone.
+fn add_new(
+    setting: &Setting,
+    hints: &mut Hints,
+    runs: &mut BTreeMap<RunId, FollowedRun>,
+) -> Vec<RunId> {
+    // Without notifications, runs are found by looking; without a root, there are none.
+    _ = hints.listen_to_root();
+    let folders = setting.root.folders().unwrap_or_default();
+    let folders: BTreeSet<RunId> = folders.into_iter().collect();
+    runs.retain(|id, _| {
+        let is_there = folders.contains(id);
+        if !is_there {
+            hints.forget_run(id);
+        }
+        is_there
+    });
+    let is_new = |id: &RunId| !runs.contains_key(id);
+    let new: Vec<RunId> = folders.into_iter().filter(is_new).collect();
+    for id in &new {
+        // First listened to, then looked at: what comes in between is notified.
+        _ = hints.listen_to_run(id);
+        let run = FollowedRun::from_start(setting.root.run(id));
+        runs.insert(id.clone(), run);
+    }
+    new
+}
+
+/// Whether whoever read our output is gone, as `head` is when it has seen enough.
+fn is_nobody_reading() -> bool {
+    let stdout = std::io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let is_gone = PollFlags::ERR | PollFlags::HUP;
+    rustix::event::poll(&mut polled, Some(&at_once)).is_ok()
+        && polled[0].revents().intersects(is_gone)
+}
+
+/// Whether an error is about what was to be printed, not about a log.
+fn is_of_output(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some()
+}
+
+/// How events are printed.
+struct Printer {
+    is_json: bool,
+    shows_runs: bool,
+    is_terminal: bool,
+    /// The day of the last line that was printed.
+    day: String,
+}
+
+/// One line to print.
+struct Line {
+    /// `None` where it is the same as that of the line before, or nobody reads it.
+    time: Option<Timestamp>,
+    text: String,
+}
+
+impl Printer {
+    fn new(is_json: bool, shows_runs: bool) -> Self {
+        Self {
+            is_json,
+            shows_runs,
+            is_terminal: std::io::stdout().is_terminal(),
+            day: String::new(),
+        }
+    }
+
+    fn line(&self, run: &RunId, shown: Shown<'_>) -> Line {
+        let shown_run = self.shows_runs.then_some(run.as_str());
+        // The time and two spaces stand before it.
+        let width = self.width().map(|width| width.saturating_sub(14));
+        match shown {
+            Shown::Event(place, logged) if self.is_json => Line {
+                time: None,
+                text: json_line(run, place, logged),
+            },
+            Shown::Event(_, logged) => Line {
+                time: Some(logged.envelope.ts),
+                text: event_line(shown_run, &logged.envelope, width),
+            },
+            Shown::Problem(text) => Line {
+                time: None,
+                text: problem_line(shown_run, &text, width),
+            },
+        }
+    }
+
+    fn width(&self) -> Option<usize> {
+        if !self.is_terminal || self.is_json {
+            return None;
+        }
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+
+    fn print(&mut self, line: &Line) -> Result<()> {
+        if self.is_json {
+            if line.text.starts_with('{') {
+                let text = match self.is_terminal {
+                    true => escaped_for_json(&line.text),
+                    false => line.text.as_str().into(),
+                };
+                writeln!(std::io::stdout(), "{text}")?;
+            }
+            return Ok(());
+        }
+        let mut out = anstream::stdout().lock();
+        let Some(time) = line.time else {
+            writeln!(out, "{:14}{}", "", line.text)?;
+            return Ok(());
+        };
+        let text = time.to_string();
+        let (day, time) = text.split_at(10);
+        if day != self.day {
+            let bold = anstyle::Style::new().bold();
+            writeln!(out, "{bold}{day} UTC{bold:#}")?;
+            day.clone_into(&mut self.day);
+        }
+        writeln!(out, "{}  {}", &time[1..13], line.text)?;
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<()> {
+        Ok(std::io::stdout().flush()?)
+    }
+}
+
+/// Returns an event as it stands in the log, without its checksum, behind the run and the segment
+/// that it is of; these are left out where the event has such a field of its own.
+fn json_line(run: &RunId, place: &Place<'_>, logged: &Logged<'_>) -> String {
+    const CHECKSUM_CHARS: usize = r#","crc":"00000000"}"#.len();
+    let line = String::from_utf8_lossy(logged.line.trim_ascii());
+    let inner = match logged.is_checked {
+        true => &line[1..line.len() - CHECKSUM_CHARS],
+        false => &line[1..line.len() - 1],
+    };
+    let has = |name: &str| logged.envelope.extra.iter().any(|(own, _)| own == name);
+    let mut text = String::from("{");
+    for (name, value) in [("run", run.as_str()), ("segment", place.segment.as_str())] {
+        if !has(name) {
+            text += &format!("{}:{},", serde_json::json!(name), serde_json::json!(value));
+        }
+    }
+    text + inner + "}"
+}
