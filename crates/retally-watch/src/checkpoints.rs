@@ -5,14 +5,18 @@ use retally_log::{Host, LogError, LogStamp, RunDir, RunId, file_stem};
 use retally_reduce::{FilesStamp, PriceBook, REDUCER_VERSION, RunFiles, UpdateError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, DirEntry, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Changes with the form of a checkpoint file.
 const MAGIC: &[u8; 8] = b"rtlyckp1";
 const SUFFIX: &str = ".checkpoint";
+const TEMPORARY_PREFIX: &str = ".saving-";
+/// Longer than any saving takes.
+const TEMPORARY_AGE_MAX: Duration = Duration::from_secs(3600);
 /// More than any header has.
 const HEADER_BYTES_MAX: u64 = 4096;
 
@@ -119,7 +123,9 @@ impl Checkpoints {
             .recursive(true)
             .mode(0o700)
             .create(&self.folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .tempfile_in(&self.folder)?;
         file.write_all(MAGIC)?;
         file.write_all(&length.to_le_bytes())?;
         file.write_all(&crc32c::crc32c(&header).to_le_bytes())?;
@@ -144,6 +150,9 @@ impl Checkpoints {
         {
             let name = entry.file_name();
             let run = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+            if is_forgotten(&entry) {
+                _ = std::fs::remove_file(entry.path());
+            }
             let is_known = |run: &str| RunId::new(run).is_ok_and(|run| runs.contains(&run));
             if run.is_some_and(|run| !is_known(run)) {
                 _ = std::fs::remove_file(entry.path());
@@ -154,6 +163,17 @@ impl Checkpoints {
     fn path(&self, run: &RunId) -> PathBuf {
         self.folder.join(format!("{run}{SUFFIX}"))
     }
+}
+
+/// Whether a file was begun by a watcher that died before it was whole.
+fn is_forgotten(entry: &DirEntry) -> bool {
+    let is_temporary = entry
+        .file_name()
+        .to_string_lossy()
+        .starts_with(TEMPORARY_PREFIX);
+    let age = entry.metadata().and_then(|facts| facts.modified());
+    let age = age.ok().and_then(|time| time.elapsed().ok());
+    is_temporary && age.is_some_and(|age| age > TEMPORARY_AGE_MAX)
 }
 
 /// Reads the header, or returns `None` where it cannot be trusted.

@@ -4,13 +4,15 @@ use crate::checkpoints::{Rest, log_stamp};
 use crate::schedule::Outcome;
 use crate::watched_run::{Look, Surroundings};
 use retally_log::RunDir;
-use retally_reduce::{Advance, LockedRunFiles, RunFiles, RunFold, UpdateError};
+use retally_reduce::{Advance, LockedRunFiles, ReportError, RunFiles, RunFold, UpdateError};
 use std::time::{Duration, Instant};
 
 /// How many entries of a log are folded before others have their turn: some ten milliseconds.
 const SLICE_ENTRIES: u64 = 10_000;
 /// How long the checkpoint of a live run may be behind its log.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+/// How long somebody else may write the reports before that is said.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// Checkpoints may take one part in so many of the time.
 const CHECKPOINT_SHARE: u32 = 50;
 
@@ -23,9 +25,12 @@ pub(crate) struct LiveRun {
     is_stale: bool,
     /// Whether the report files are those of the state.
     is_written: bool,
-    /// When the log last had something new; `None` where that was before anybody looked, and
-    /// longer ago than a run is kept.
+    /// When it was taken into memory; `None` where its log had not changed for long by then.
+    opened_at: Option<Duration>,
+    /// When the log last had something new since then; `None` where it had not.
     changed_at: Option<Duration>,
+    /// Since when somebody else writes the reports; `None` where nobody does.
+    locked_at: Option<Duration>,
     /// Whether what stood in the log when it was opened is written; what is new is new since then.
     is_caught_up: bool,
     /// When the next checkpoint is due; `None` where the last one is current.
@@ -47,7 +52,7 @@ impl LiveRun {
     pub(crate) fn open(
         run: &RunDir,
         around: &Surroundings,
-        changed_at: Option<Duration>,
+        opened_at: Option<Duration>,
         was_current: bool,
     ) -> Result<Self, UpdateError> {
         let (root, prices) = (around.root.path(), &around.prices);
@@ -70,11 +75,18 @@ impl LiveRun {
             refold: None,
             is_stale: false,
             is_written: false,
-            changed_at,
+            opened_at,
+            changed_at: None,
+            locked_at: None,
             is_caught_up: false,
             checkpoint_due: None,
             checkpoint_cost: Duration::ZERO,
         })
+    }
+
+    /// Takes in that the log changed, so that more is to be expected.
+    pub(crate) fn note_change(&mut self, now: Duration) {
+        self.changed_at = Some(now);
     }
 
     /// Folds what is new, as far as one turn goes, and writes the reports when all is folded.
@@ -86,11 +98,11 @@ impl LiveRun {
         look: &mut Look,
     ) -> Result<Outcome, UpdateError> {
         if self.is_stale {
-            return self.refold(run, around, look);
+            return self.refold(run, around, now, look);
         }
         let advance = self.fold.advance(SLICE_ENTRIES)?;
         if advance != Advance::Nothing && self.is_caught_up {
-            self.changed_at = Some(now);
+            self.note_change(now);
         }
         match advance {
             Advance::Behind => {
@@ -121,7 +133,7 @@ impl LiveRun {
         look: &mut Look,
     ) -> Result<Outcome, UpdateError> {
         self.is_written = false;
-        let Some(files) = RunFiles::open(around.root.path(), run.id())?.try_lock() else {
+        let Some(files) = self.lock(run, around, now)? else {
             return Ok(Outcome::Locked);
         };
         if self.fold.advance(u64::MAX)? == Advance::Stale {
@@ -139,14 +151,14 @@ impl LiveRun {
         &mut self,
         run: &RunDir,
         around: &Surroundings,
+        now: Duration,
         look: &mut Look,
     ) -> Result<Outcome, UpdateError> {
         let begun = Instant::now();
         let mut refold = match self.refold.take() {
             Some(refold) => refold,
             None => {
-                let files = RunFiles::open(around.root.path(), run.id())?.try_lock();
-                let Some(files) = files else {
+                let Some(files) = self.lock(run, around, now)? else {
                     return Ok(Outcome::Locked);
                 };
                 self.fold.start_over()?;
@@ -168,13 +180,33 @@ impl LiveRun {
 
     /// Returns whether the run has been quiet for so long that it need not be in memory.
     pub(crate) fn may_rest(&self, around: &Surroundings, now: Duration) -> bool {
-        let wait = match self.fold.state().has_ended() {
-            _ if around.is_crowded => Duration::ZERO,
-            true => around.rest_ended_after,
-            false => around.rest_after,
+        // A run that had ended when it was first looked at need not be kept at all.
+        let (since, wait) = match self.fold.state().has_ended() {
+            true => (self.changed_at, around.rest_ended_after),
+            false => (self.changed_at.or(self.opened_at), around.rest_after),
         };
         let is_long_ago = |at: Duration| now.saturating_sub(at) >= wait;
-        self.is_written && self.changed_at.is_none_or(is_long_ago)
+        self.is_written && (around.is_crowded || since.is_none_or(is_long_ago))
+    }
+
+    /// Locks the report files, or returns `None` where somebody else writes them.
+    fn lock(
+        &mut self,
+        run: &RunDir,
+        around: &Surroundings,
+        now: Duration,
+    ) -> Result<Option<LockedRunFiles>, UpdateError> {
+        let files = RunFiles::open(around.root.path(), run.id())?.try_lock();
+        if files.is_some() {
+            self.locked_at = None;
+            return Ok(files);
+        }
+        let since = *self.locked_at.get_or_insert(now);
+        if now.saturating_sub(since) < LOCK_PATIENCE {
+            return Ok(None);
+        }
+        let path = run.path().to_owned();
+        Err(ReportError::Locked { path }.into())
     }
 
     /// Makes sure of all report files, and returns how log and files stand then; `None` where the

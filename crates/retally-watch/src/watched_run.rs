@@ -146,9 +146,12 @@ impl WatchedRun {
         }
         // A run that has not changed for long when it is first seen need not be kept.
         let is_old = is_new && around.age_of(&rest) >= around.rest_after;
-        let changed_at = (!is_old).then_some(now);
+        let opened_at = (!is_old).then_some(now);
         let was_current = known.is_some_and(|known| known.files == rest.files);
-        let live = LiveRun::open(&self.dir, around, changed_at, was_current)?;
+        let mut live = LiveRun::open(&self.dir, around, opened_at, was_current)?;
+        if !is_new {
+            live.note_change(now);
+        }
         self.stage = Stage::Live(Box::new(live));
         Ok(true)
     }

@@ -133,8 +133,8 @@ impl<'s> WatchLog<'s> {
                     status.updates - before.updates,
                 );
                 self.say(&format!(
-                    "{} runs, {} live; {events} events folded and reports updated {updates} times in the last minute; {}",
-                    status.runs, status.live, problems(status)
+                    "{}, {} live; {events} events folded and reports updated {updates} times in the last minute; {}",
+                    runs(status), status.live, problems(status)
                 ));
             }
             self.reported = (Instant::now(), *status);
@@ -157,8 +157,8 @@ impl<'s> WatchLog<'s> {
             false => "watching",
         };
         format!(
-            "{bold}{doing}{bold:#} {} runs, {} live · {rate:.0} events/s · {lag} · {trouble}{}{trouble:#}",
-            status.runs,
+            "{bold}{doing}{bold:#} {}, {} live · {rate:.0} events/s · {lag} · {trouble}{}{trouble:#}",
+            runs(status),
             status.live,
             problems(status),
         )
@@ -166,6 +166,13 @@ impl<'s> WatchLog<'s> {
 
     fn say(&self, text: &str) {
         self.status_line.suspend(|| self.setting.say(text));
+    }
+}
+
+fn runs(status: &Status) -> String {
+    match status.runs {
+        1 => "1 run".to_owned(),
+        count => format!("{count} runs"),
     }
 }
 

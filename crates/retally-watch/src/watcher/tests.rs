@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 use retally_log::{ManualClock, Timestamp};
-use retally_reduce::{RebuildMode, rebuild};
+use retally_reduce::{RebuildMode, RunFiles, rebuild};
 use std::fs;
 use std::io::Write;
 
@@ -260,6 +260,24 @@ fn what_cannot_be_read_or_written_is_said_once_and_tried_again() {
     assert_eq!(world.pass(&mut watcher, 40), ["problem: run `run_1`"]);
     fs::remove_file(world.segment("run_1", "b")).expect("removed");
     assert_eq!(world.pass(&mut watcher, 31), ["solved: run `run_1`"]);
+}
+
+#[test]
+fn reports_that_somebody_else_writes_for_long_are_named() {
+    let world = World::new();
+    world.append("run_1", "a", &note(1, 1));
+    let run = RunId::new("run_1").expect("an id");
+    let open = || RunFiles::open(&world.root(), &run).expect("a run");
+    let lock = open().try_lock().expect("nobody holds it");
+    let mut watcher = world.watcher();
+    assert_eq!(turn(&mut watcher), [""; 0]);
+    assert_eq!(world.pass(&mut watcher, 9), [""; 0]);
+    assert_eq!(world.pass(&mut watcher, 20), ["problem: run `run_1`"]);
+    drop(lock);
+    assert_eq!(
+        world.pass(&mut watcher, 31),
+        ["solved: run `run_1`", "updated run_1"]
+    );
 }
 
 #[test]
