@@ -55,6 +55,8 @@ pub struct LogReader {
     /// The segments that hold a file handle and a buffer.
     open: BTreeSet<usize>,
     is_rewound: bool,
+    /// Whether reading began in the middle of segments, so that nobody knows what stands before.
+    is_partial: bool,
     /// Files without a whole line, by name.
     unread: BTreeMap<String, FileStamp>,
 }
@@ -94,6 +96,7 @@ impl LogReader {
             queued: BTreeSet::new(),
             open: BTreeSet::new(),
             is_rewound: false,
+            is_partial: false,
             unread: BTreeMap::new(),
         };
         log.refresh()?;
@@ -116,6 +119,7 @@ impl LogReader {
         start: impl Fn(&str, u64) -> u64,
     ) -> Result<Self, LogError> {
         let mut log = Self::open(events_dir)?;
+        log.is_partial = true;
         let mut queued = std::mem::take(&mut log.queued);
         for (at, segment) in log.segments.iter_mut().enumerate() {
             if !segment.skip_to(&start)? {
@@ -130,12 +134,13 @@ impl LogReader {
     }
 
     /// Returns where reading stands, for a [`resume`](Self::resume); `None` while there is more to
-    /// yield, and where a segment is compressed or its copies met in one folder.
+    /// yield, where a segment is compressed or its copies met in one folder, and where reading
+    /// began in the middle.
     ///
     /// # Errors
     /// A segment cannot be read.
     pub fn marks(&mut self) -> Result<Option<Vec<Mark>>, LogError> {
-        if self.is_rewound || self.current.is_some() || !self.heads.is_empty() {
+        if self.is_partial || self.is_rewound || self.current.is_some() || !self.heads.is_empty() {
             return Ok(None);
         }
         let mut marks = Vec::with_capacity(self.segments.len());
@@ -156,8 +161,8 @@ impl LogReader {
     }
 
     /// Goes on where an earlier reader stood, or returns `None` where a mark does not fit: its
-    /// file is gone, or shorter than what was read, or another segment, or the bytes before the
-    /// offset are others. Files without a mark are read from their beginning.
+    /// file is gone, or shorter than what was read, or another segment, or its first line or the
+    /// bytes before the offset are others. Files without a mark are read from their beginning.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
@@ -331,6 +336,7 @@ impl LogReader {
         self.queued.clear();
         self.open.clear();
         self.is_rewound = true;
+        self.is_partial = false;
         self.take_over(files)
     }
 

@@ -10,6 +10,8 @@ pub struct Mark {
     pub(crate) file: String,
     /// The segment's id.
     pub(crate) segment: String,
+    /// The first line, which tells whether the file was written anew while it was read.
+    pub(crate) head: Tail,
     /// What stands before the next line.
     pub(crate) tail: Tail,
     /// Whether each further line must have a checksum.

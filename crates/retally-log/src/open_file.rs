@@ -21,6 +21,8 @@ pub(crate) struct OpenFile {
     pub(crate) reader: SegmentReader<FileSource>,
     /// How many bytes stand behind the last LF, as of the last look.
     pub(crate) pending_bytes: u64,
+    /// The bytes of the first line. `None` in a compressed file, and until it is probed.
+    pub(crate) head: Option<Tail>,
     /// The bytes before the place where reading stood at the last change that was looked at;
     /// before that, those of the first line. `None` in a compressed file, and until it is probed.
     anchor: Option<Tail>,
@@ -45,6 +47,7 @@ impl OpenFile {
             file,
             reader: SegmentReader::new(source),
             pending_bytes: 0,
+            head: None,
             anchor: None,
             tail: None,
             is_broken_off: false,
@@ -65,7 +68,8 @@ impl OpenFile {
         let probed = probed.map_err(|error| self.failed(error))?;
         if !self.file.is_compressed {
             let first_line = self.reader.tail();
-            self.anchor = Some(first_line.map_err(|error| self.failed(error))?);
+            self.head = Some(first_line.map_err(|error| self.failed(error))?);
+            self.anchor = self.head;
         }
         self.reader.restart();
         let (first_time, description) = match probed {
@@ -146,13 +150,19 @@ impl OpenFile {
     /// Goes on where a mark says, and returns whether the bytes before that still stand.
     pub(crate) fn resume(&mut self, mark: &Mark) -> io::Result<bool> {
         let offset = mark.tail.offset;
-        if self.file.stamp.bytes < offset || self.reader.tail_on_disk(offset)? != mark.tail {
+        let fits = self.head == Some(mark.head)
+            && self.file.stamp.bytes >= offset
+            && self.reader.tail_on_disk(offset)? == mark.tail;
+        if !fits {
             return Ok(false);
         }
         self.reader
             .resume(offset, mark.is_sealed, mark.unsettled.clone());
         self.tail = Some(mark.tail);
-        Ok(!self.reader.was_mended(self.file.stamp.bytes)?)
+        let was_mended = self.reader.was_mended(self.file.stamp.bytes)?;
+        // A log of many files that rest must not use up the handles.
+        self.reader.close_file();
+        Ok(!was_mended)
     }
 
     /// Gives the file handle and the buffer back, and keeps in mind what was read last.

@@ -140,13 +140,16 @@ impl Segment {
         let (Order::File { next_seq }, [open]) = (&self.order, &mut self.files[..]) else {
             return Ok(None);
         };
-        if open.file.is_compressed {
+        let Some(head) = open.head else {
             return Ok(None);
-        }
+        };
+        let tail = open.tail()?;
+        open.reader.close_file();
         Ok(Some(Mark {
             file: open.file.name.clone(),
             segment: self.id.as_str().to_owned(),
-            tail: open.tail()?,
+            head,
+            tail,
             is_sealed: open.reader.is_sealed(),
             unsettled: open.reader.unsettled().to_vec(),
             next_seq: *next_seq,

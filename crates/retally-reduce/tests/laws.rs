@@ -103,6 +103,12 @@ impl Run {
         .expect("the log opens")
     }
 
+    fn resume(&self, checkpoint: &[u8]) -> Option<RunFold> {
+        let prices = Arc::new(PriceBook::built_in());
+        RunFold::resume(self.folder.path(), self.dir.id(), prices, checkpoint)
+            .expect("the log opens")
+    }
+
     fn reports(&self) -> String {
         {
             let mut fold = self.open();
@@ -130,6 +136,22 @@ fn reports(state: &RunState) -> String {
         ));
     }
     all
+}
+
+/// Deals the lines out to three segments, and damages a byte here and there.
+fn deal(happenings: &[Happening], owners: &[usize], damage: &[usize]) -> [Vec<u8>; 3] {
+    let mut segments: [Vec<u8>; 3] = Default::default();
+    let lines = lines(happenings, "s");
+    for (line, owner) in lines[1..].iter().zip(owners) {
+        segments[*owner].extend(line.bytes());
+    }
+    for at in damage {
+        let segment = &mut segments[at % 3];
+        if let Some(byte) = segment.get_mut(at / 3) {
+            *byte ^= 1;
+        }
+    }
+    segments
 }
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
@@ -232,5 +254,82 @@ proptest! {
         moved.push(line);
         shuffled.write("s.jsonl", &moved.concat());
         prop_assert_eq!(shuffled.reports(), expected);
+    }
+
+    /// Property: a fold that is saved and taken up again after any piece of its log, cut anywhere,
+    /// is the fold of the whole: in its reports, and as a checkpoint. Segments, late events,
+    /// damage and keys included.
+    #[test]
+    fn checkpoints_and_the_rest_are_the_whole(
+        happenings in happenings(),
+        owners in prop::collection::vec(0..3_usize, 40),
+        damage in prop::collection::vec(0..10_000_usize, 0..4),
+        deliveries in prop::collection::vec((0..3_usize, 1..400_usize, any::<bool>()), 0..16),
+    ) {
+        let segments = deal(&happenings, &owners, &damage);
+        let run = Run::new();
+        let mut fold = run.open();
+        let mut delivered = [0_usize; 3];
+        let everything = [0, 1, 2].map(|at| (at, usize::MAX, true));
+        for (at, count, is_saved) in deliveries.into_iter().chain(everything) {
+            delivered[at] = segments[at].len().min(delivered[at].saturating_add(count));
+            let path = run.dir.events_path().join(format!("{at}.jsonl"));
+            fs::write(path, &segments[at][..delivered[at]]).expect("written");
+            fold.catch_up().expect("the log is readable");
+            // Lines out of order have to be sorted, of which there is no checkpoint.
+            if is_saved && let Some(saved) = fold.checkpoint().expect("the log is readable") {
+                let mut resumed = run.resume(&saved).expect("nothing was changed");
+                resumed.catch_up().expect("the log is readable");
+                prop_assert_eq!(resumed.checkpoint().expect("readable"), Some(saved));
+                fold = resumed;
+            }
+        }
+        let mut whole = run.open();
+        whole.catch_up().expect("the log is readable");
+        prop_assert_eq!(reports(fold.state()), reports(whole.state()));
+        prop_assert_eq!(
+            fold.checkpoint().expect("readable"),
+            whole.checkpoint().expect("readable")
+        );
+    }
+
+    /// Property: after whatever is done to the files of a log, its checkpoint is not used, or the
+    /// fold that is taken up from it ends at the reports of a rebuild.
+    #[test]
+    fn a_checkpoint_of_another_log_is_never_believed(
+        happenings in happenings(),
+        owners in prop::collection::vec(0..3_usize, 40),
+        changes in prop::collection::vec((0..3_usize, 0..7_u8, 0..2_000_usize), 1..4),
+    ) {
+        let segments = deal(&happenings, &owners, &[]);
+        let run = Run::new();
+        let path = |at: usize| run.dir.events_path().join(format!("{at}.jsonl"));
+        for (at, bytes) in segments.iter().enumerate() {
+            fs::write(path(at), bytes).expect("written");
+        }
+        let mut fold = run.open();
+        fold.catch_up().expect("the log is readable");
+        let saved = fold.checkpoint().expect("readable").expect("files in order");
+        for (at, kind, place) in changes {
+            let mut bytes = fs::read(path(at)).unwrap_or_default();
+            let place = place.min(bytes.len());
+            match kind {
+                0 => bytes.truncate(place),
+                1 => bytes.drain(..place).for_each(drop),
+                2 => bytes.get_mut(place).into_iter().for_each(|byte| *byte ^= 1),
+                3 => bytes.extend_from_within(place..),
+                4 => bytes = fs::read(path((at + 1) % 3)).unwrap_or_default(),
+                5 => bytes.extend(b"torn"),
+                _ => {
+                    _ = fs::rename(path(at), path((at + 1) % 3));
+                    continue;
+                }
+            }
+            fs::write(path(at), bytes).expect("written");
+        }
+        if let Some(mut resumed) = run.resume(&saved) {
+            resumed.catch_up().expect("the log is readable");
+            prop_assert_eq!(reports(resumed.state()), run.reports());
+        }
     }
 }

@@ -144,3 +144,57 @@ fn there_are_no_marks_in_the_middle_of_a_reading_or_where_lines_were_sorted() {
     events.write("a.jsonl", &format!("{}{}", header("a", 5), line(1, 20)));
     assert_eq!(events.read_marks(&mut events.open()).1, None);
 }
+
+#[test]
+fn there_are_no_marks_of_a_log_that_was_read_from_its_middle() {
+    let events = Events::new();
+    events.write("a.jsonl", &format!("{}{}", line(0, 10), line(1, 20)));
+    let mut log = LogReader::open_from(events.0.path(), |_, _| 1 << 20).expect("the log opens");
+    assert_eq!(events.read_marks(&mut log), (Vec::new(), None));
+    log.rewind().expect("readable");
+    assert!(events.read_marks(&mut log).1.is_some());
+}
+
+#[test]
+fn there_is_no_going_on_where_a_file_was_written_anew_while_it_was_read() {
+    let long = "x".repeat(5000);
+    let mut lines: Vec<String> = (1..60).map(|second| foreign(second, &long)).collect();
+    lines[0] = foreign(1, "one");
+    let events = Events::new();
+    events.write("a.jsonl", &lines.concat());
+    let mut log = events.open();
+    assert!(log.next(describe).expect("readable").is_some());
+    events.rewrite_in_place("a.jsonl", &lines.concat().replacen("one", "ONE", 1));
+    while log.next(describe).expect("readable").is_some() {}
+    let marks = log.marks().expect("readable").expect("a plain file");
+    assert!(events.resume(&marks).is_none());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_rests_holds_no_file_open() {
+    let events = Events::new();
+    for name in ["a.jsonl", "b.jsonl", "c.jsonl"] {
+        events.write(name, &[line(0, 10), line(1, 20)].concat());
+    }
+    // Damage near the end, which is looked at again.
+    events.append("a.jsonl", "damage\n");
+    let (_, marks) = events.read_marks(&mut events.open());
+    let mut log = events
+        .resume(&marks.expect("plain files"))
+        .expect("nothing was changed");
+    let open_files = || {
+        let handles = fs::read_dir("/proc/self/fd").expect("listed").flatten();
+        let paths = handles.filter_map(|handle| fs::read_link(handle.path()).ok());
+        paths
+            .filter(|path| path.starts_with(events.0.path()))
+            .count()
+    };
+    assert_eq!(open_files(), 0);
+    assert!(!log.refresh().expect("readable"));
+    assert_eq!(
+        log.marks().expect("readable").map(|marks| marks.len()),
+        Some(3)
+    );
+    assert_eq!(open_files(), 0);
+}

@@ -135,6 +135,38 @@ fn there_is_no_checkpoint_of_a_state_that_is_not_current() {
     assert_eq!(fold.checkpoint().expect("readable"), None);
 }
 
+#[test]
+fn a_checkpoint_of_another_reducer_is_not_used() {
+    let root = busy();
+    let mut fold = root.open();
+    fold.catch_up().expect("read");
+    let mut with_version = |version: u8| {
+        let mut checkpoint = saved(&mut fold);
+        let (start, body) = checkpoint.split_at_mut(12);
+        body[0] = version;
+        start[8..].copy_from_slice(&crc32c::crc32c(body).to_le_bytes());
+        checkpoint
+    };
+    let ours = u8::try_from(crate::REDUCER_VERSION).expect("a small number");
+    let (same, next) = (with_version(ours), with_version(ours + 1));
+    assert!(root.resume(&same).is_some());
+    assert!(root.resume(&next).is_none());
+}
+
+/// Where this fails, the form of a checkpoint has changed: then its magic has to change too, for
+/// the checkpoints of earlier builds would be misread.
+#[test]
+fn the_form_of_a_checkpoint_is_that_of_its_magic() {
+    let root = busy();
+    let no_prices = Arc::new(PriceBook::default());
+    let mut fold = RunFold::open(root.path(), &run_id(), no_prices).expect("a log");
+    fold.catch_up().expect("read");
+    let checkpoint = saved(&mut fold);
+    let checksum = crc32c::crc32c(&checkpoint);
+    assert_eq!(&checkpoint[..8], b"rtlyfld1");
+    assert_eq!((checkpoint.len(), checksum), (1095, 0x379f7ab9));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
