@@ -1,6 +1,6 @@
 //! How much of a log is folded.
 
-use crate::fold::{RunFold, Visit};
+use crate::fold::RunFold;
 use crate::price_book::PriceBook;
 use crate::run_state::RunState;
 use retally_log::{Content, Entry, LogError, LogReader, RunId, SegmentId, Timestamp};
@@ -79,32 +79,127 @@ pub fn fold_as_of(
     prices: Arc<PriceBook>,
     as_of: &AsOf,
 ) -> Result<RunState, AsOfError> {
-    let mut fold = RunFold::open(root, run_id, prices)?;
-    match as_of {
-        AsOf::Time(time) => {
-            fold.read(|entry| match entry {
-                Entry::Stretch(_, Content::Event(event)) if event.position.time > *time => {
-                    Visit::Stop
-                }
-                _ => Visit::Take,
-            })?;
-        }
-        AsOf::Line { segment, seq } => {
-            let segment = find_segment(segment, fold.log())?;
-            let is_reached = fold.read(|entry| match entry {
-                Entry::Stretch(place, _)
-                    if *place.segment == segment && place.seq == Some(*seq) =>
-                {
-                    Visit::TakeAndStop
-                }
-                _ => Visit::Take,
-            })?;
-            if !is_reached {
-                return Err(AsOfError::Line { segment, seq: *seq });
+    let mut replay = Replay::open(root, run_id, prices, Some(as_of))?;
+    while replay.step(|_| ())?.is_some() {}
+    Ok(replay.into_state())
+}
+
+/// A run whose state grows entry by entry, to the end of its log as it is now or up to a point.
+///
+/// ```no_run
+/// use retally_log::{Content, Entry, RunId};
+/// use retally_reduce::{PriceBook, Replay};
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// let (root, run_id) = (Path::new("logs/runs"), RunId::new("run_1")?);
+/// let mut replay = Replay::open(root, &run_id, Arc::new(PriceBook::built_in()), None)?;
+/// while replay.step(|entry| println!("{entry:?}"))?.is_some() {
+///     println!("{} issues", replay.state().issue_ids().count());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Replay {
+    fold: RunFold,
+    until: Until,
+    is_over: bool,
+}
+
+/// Where a replay ends.
+enum Until {
+    End,
+    Time(Timestamp),
+    Line { segment: SegmentId, seq: u64 },
+}
+
+/// Whether an entry is replayed.
+#[derive(PartialEq, Eq)]
+enum Part {
+    Inside,
+    Last,
+    Behind,
+}
+
+impl Until {
+    fn part(&self, entry: &Entry<'_>) -> Part {
+        match (self, entry) {
+            (Self::Time(time), Entry::Stretch(_, Content::Event(event)))
+                if event.position.time > *time =>
+            {
+                Part::Behind
             }
+            (Self::Line { segment, seq }, Entry::Stretch(place, _))
+                if place.segment == segment && place.seq == Some(*seq) =>
+            {
+                Part::Last
+            }
+            _ => Part::Inside,
         }
     }
-    Ok(fold.into_state())
+}
+
+impl Replay {
+    /// Opens the log of a run; nothing is folded yet.
+    ///
+    /// # Errors
+    /// The log cannot be read, or has no such segment.
+    pub fn open(
+        root: &Path,
+        run_id: &RunId,
+        prices: Arc<PriceBook>,
+        as_of: Option<&AsOf>,
+    ) -> Result<Self, AsOfError> {
+        let fold = RunFold::open(root, run_id, prices)?;
+        let until = match as_of {
+            None => Until::End,
+            Some(AsOf::Time(time)) => Until::Time(*time),
+            Some(AsOf::Line { segment, seq }) => Until::Line {
+                segment: find_segment(segment, fold.log())?,
+                seq: *seq,
+            },
+        };
+        Ok(Self {
+            fold,
+            until,
+            is_over: false,
+        })
+    }
+
+    /// Folds the next entry and returns what `visit` makes of it, or `None` at the end.
+    ///
+    /// # Errors
+    /// The log cannot be read, or ends before the line up to which it was to be replayed.
+    pub fn step<R>(&mut self, visit: impl FnOnce(&Entry<'_>) -> R) -> Result<Option<R>, AsOfError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let until = &self.until;
+        let stepped = self.fold.next(|entry| {
+            let part = until.part(entry);
+            let is_taken = part != Part::Behind;
+            let visited = is_taken.then(|| visit(entry));
+            (is_taken, (part, visited))
+        })?;
+        self.is_over = !matches!(stepped, Some((Part::Inside, _)));
+        match (stepped, &self.until) {
+            (Some((_, visited)), _) => Ok(visited),
+            (None, Until::Line { segment, seq }) => Err(AsOfError::Line {
+                segment: segment.clone(),
+                seq: *seq,
+            }),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// Returns the state so far.
+    pub fn state(&self) -> &RunState {
+        self.fold.state()
+    }
+
+    /// Returns the state so far, and lets go of the log.
+    pub fn into_state(self) -> RunState {
+        self.fold.into_state()
+    }
 }
 
 /// Returns the segment of that id, else the only one whose id begins so.

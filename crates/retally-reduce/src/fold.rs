@@ -65,14 +65,6 @@ pub enum Advance {
     Stale,
 }
 
-/// What is done with an entry of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Visit {
-    Take,
-    TakeAndStop,
-    Stop,
-}
-
 impl RunFold {
     /// Opens the log of a run in a root; nothing is folded yet.
     ///
@@ -173,26 +165,9 @@ impl RunFold {
         self.next(|entry| (true, visit(entry)))
     }
 
-    /// Reads to the end of what is known of the log, to where `visit` stops, or until the state is
-    /// stale; returns whether `visit` stopped. An entry at which it stops without taking it is
-    /// passed over: this fold is not to be read on.
-    pub(crate) fn read(&mut self, visit: impl Fn(&Entry<'_>) -> Visit) -> Result<bool, LogError> {
-        while !self.is_stale() {
-            let visited = self.next(|entry| {
-                let visit = visit(entry);
-                (visit != Visit::Stop, visit)
-            })?;
-            match visited {
-                Some(Visit::Take) => {}
-                Some(Visit::TakeAndStop | Visit::Stop) => return Ok(true),
-                None => break,
-            }
-        }
-        Ok(false)
-    }
-
-    /// Hands the next entry to `visit`, which says whether to fold it.
-    fn next<R>(
+    /// Hands the next entry to `visit`, which says whether to fold it. A fold in which one was
+    /// passed over is not to be read on.
+    pub(crate) fn next<R>(
         &mut self,
         visit: impl FnOnce(&Entry<'_>) -> (bool, R),
     ) -> Result<Option<R>, LogError> {

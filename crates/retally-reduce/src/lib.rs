@@ -49,7 +49,7 @@ mod used_keys;
 
 pub use agents::AgentMetrics;
 pub use anomaly::{Anomaly, AnomalyKind};
-pub use as_of::{AsOf, AsOfError, fold_as_of};
+pub use as_of::{AsOf, AsOfError, Replay, fold_as_of};
 pub use code::CodeMetrics;
 pub use cycles::CycleDetail;
 pub use detail_list::DETAILS_MAX;
