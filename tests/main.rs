@@ -7,6 +7,7 @@ mod check;
 mod import;
 mod manual;
 mod rebuild;
+mod replay;
 mod report;
 mod start;
 mod support;

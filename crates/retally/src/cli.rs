@@ -1,6 +1,7 @@
 //! What can be asked of the command line.
 
 use crate::exit::EXIT_CODES_HELP;
+use crate::playback::Speed;
 use crate::sheet::Format;
 use clap::builder::styling::AnsiColor;
 use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser};
@@ -86,6 +87,8 @@ pub(crate) enum Command {
     Runs,
     /// Print events, and follow them
     Tail(Tail),
+    /// Play a run's state as it grew
+    Replay(Replay),
     /// Print a report
     Report(Report),
     /// Write all report files anew from the raw logs
@@ -203,6 +206,30 @@ pub(crate) struct Tail {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+On a terminal the run is shown on a whole screen: space pauses, right or n shows the next event, left
+or p the one before, + and - change the speed, up and down select an issue, Home and End go to the
+start and the end, q quits. Pauses longer than 2 s are cut short.
+
+Elsewhere, or with --format jsonl, each event is a line of JSON: `ts`, `type`, `segment`, `seq` and
+`issue` say which it is; `run` is the metadata of the run and `issue_metrics` the report of the issue
+as they are once it is counted.
+
+Examples:
+  retally replay latest
+  retally replay latest --format jsonl | jq -c '[.ts, .run.success_rate]'")]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) run: RunArg,
+    /// How much faster than it happened, or `max`; 60 on a terminal, else `max`
+    #[arg(long, value_name = "X", value_parser = Speed::parse, allow_negative_numbers = true)]
+    pub(crate) speed: Option<Speed>,
+    /// Stop at this time, or at this line of a segment
+    #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
+    pub(crate) as_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) run: RunArg,
@@ -237,6 +264,9 @@ pub(crate) struct Watch {
     /// Bring everything up to date and end
     #[arg(long)]
     pub(crate) once: bool,
+    /// Show the run on a whole screen meanwhile; name one
+    #[arg(long, requires = "runs", conflicts_with = "once")]
+    pub(crate) view: bool,
     /// How often live runs are looked at without notifications
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
     pub(crate) poll: Duration,

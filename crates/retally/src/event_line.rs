@@ -284,7 +284,7 @@ impl Said {
 }
 
 /// Returns as much of the beginning of a text as fits into so many columns.
-fn fitting(text: &str, width: usize) -> &str {
+pub(crate) fn fitting(text: &str, width: usize) -> &str {
     let mut used = 0;
     for (at, character) in text.char_indices() {
         used += character.width().unwrap_or(0);

@@ -17,6 +17,11 @@ impl Facts {
         self.0.push((name, text.into()));
     }
 
+    /// Returns the names and the texts, which may come from a log.
+    pub(crate) fn into_lines(self) -> impl Iterator<Item = (&'static str, String)> {
+        self.0.into_iter()
+    }
+
     pub(crate) fn print(&self, format: Format, out: &mut dyn Write) -> std::io::Result<()> {
         let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let bold = Style::new().bold();

@@ -10,11 +10,14 @@ mod event_line;
 mod exit;
 mod facts;
 mod followed_run;
+mod live_view;
+mod playback;
 mod progress;
 mod setting;
 mod sheet;
 mod signals;
 mod terminal;
+mod view;
 mod watch_log;
 
 use crate::cli::Cli;

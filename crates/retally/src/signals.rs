@@ -3,6 +3,8 @@ use anyhow::{Context, Result};
 use retally_watch::Waker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Lets what goes on end when it is asked to; when asked twice, at once.
 pub(crate) fn stop_at_signals(waker: Waker) -> Result<()> {
@@ -17,4 +19,14 @@ pub(crate) fn stop_at_signals(waker: Waker) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Returns a flag that is set when what goes on is asked to end.
+pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let registered = signal_hook::flag::register(signal, Arc::clone(&flag));
+        registered.context("cannot listen to signals")?;
+    }
+    Ok(flag)
 }

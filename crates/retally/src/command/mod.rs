@@ -7,7 +7,8 @@ mod finish;
 mod import;
 mod man;
 mod rebuild;
-mod report;
+mod replay;
+pub(crate) mod report;
 mod runs;
 mod start;
 mod tail;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Finish(options) => finish::run(&setting, &options),
         Command::Runs => runs::run(&setting),
         Command::Tail(options) => tail::run(&setting, &options),
+        Command::Replay(options) => replay::run(&setting, &options),
         Command::Report(options) => report::run(&setting, &options),
         Command::Rebuild(options) => rebuild::run(&setting, &options),
         Command::Watch(options) => watch::run(&setting, &options),

@@ -32,7 +32,7 @@ pub(crate) fn run(setting: &Setting, options: &Report) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn parse_as_of(text: &str) -> Result<AsOf> {
+pub(crate) fn parse_as_of(text: &str) -> Result<AsOf> {
     text.parse()
         .map_err(|error: AsOfError| wrong_usage(format!("--as-of: {error}")))
 }
@@ -65,7 +65,8 @@ fn both_forms(report: &impl Serialize) -> Result<(Vec<u8>, String)> {
     Ok((to_json_bytes(report), serde_json::to_string(report)?))
 }
 
-fn run_facts(report: &Value) -> Facts {
+/// Returns what a report of a run says, in words.
+pub(crate) fn run_facts(report: &Value) -> Facts {
     let mut facts = Facts::new();
     let get = |key: &str| &report[key];
     facts.push("Run", shown(get("run_id")));

@@ -1,13 +1,15 @@
 use crate::cli::Watch;
 use crate::exit::{Exit, wrong_usage};
+use crate::live_view::show_live;
 use crate::setting::Setting;
 use crate::sheet::Format;
 use crate::signals::stop_at_signals;
 use crate::watch_log::{WatchLog, problems};
-use anyhow::{Result, bail};
-use retally_log::RunId;
+use anyhow::{Result, anyhow, bail};
+use retally_log::{RunDir, RunId};
 use retally_watch::{Cadence, Notice, WatchOptions, Watcher, network_file_system};
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +37,12 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
         ..WatchOptions::default()
     };
     let mut watcher = Watcher::new(setting.root.clone(), watch_options)?;
+    if options.view {
+        let [run] = &setting.find_runs(&options.runs)?[..] else {
+            return Err(wrong_usage("--view shows one run (name one)"));
+        };
+        return view(setting, run, watcher);
+    }
     let mut log = WatchLog::new(setting, prints_updates, !options.once, watcher.waker());
     if options.once {
         return once(setting, &mut watcher, &mut log);
@@ -45,6 +53,24 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
     log.end();
     setting.say(&format!("stopped; {}", problems(&status)));
     Ok(Exit::Done)
+}
+
+/// Shows a run on a whole screen while its reports are kept up to date.
+fn view(setting: &Setting, run: &RunDir, mut watcher: Watcher) -> Result<Exit> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(wrong_usage("--view needs a terminal"));
+    }
+    let waker = watcher.waker();
+    let watching = std::thread::spawn(move || watcher.run(&mut |_| {}));
+    let shown = ratatui::run(|terminal| show_live(setting, run, terminal));
+    waker.stop();
+    let ended = watching.join();
+    shown?;
+    let status = ended.map_err(|_| anyhow!("the watcher ended too early"))?;
+    match status.problems {
+        0 => Ok(Exit::Done),
+        _ => bail!("{} (see `retally watch --once`)", problems(&status)),
+    }
 }
 
 /// Brings everything up to date and ends.
