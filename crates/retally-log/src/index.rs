@@ -43,6 +43,7 @@ impl Index {
         for (at, open) in files.iter_mut().enumerate() {
             open.reader.restart();
             scan(at, open, &mut lines)?;
+            open.reader.close();
         }
         let is_sound = |line: &IndexedLine| matches!(line.content, IndexedContent::Sound);
         if lines

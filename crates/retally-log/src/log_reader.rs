@@ -55,6 +55,8 @@ pub struct LogReader {
     /// The segments that hold a file handle and a buffer.
     open: BTreeSet<usize>,
     is_rewound: bool,
+    /// The segments that are still to be put among the heads, which failed.
+    grown: BTreeSet<usize>,
     /// Whether reading began in the middle of segments, so that nobody knows what stands before.
     is_partial: bool,
     /// Files without a whole line, by name.
@@ -96,6 +98,7 @@ impl LogReader {
             queued: BTreeSet::new(),
             open: BTreeSet::new(),
             is_rewound: false,
+            grown: BTreeSet::new(),
             is_partial: false,
             unread: BTreeMap::new(),
         };
@@ -334,6 +337,7 @@ impl LogReader {
         self.heads.clear();
         self.current = None;
         self.queued.clear();
+        self.grown.clear();
         self.open.clear();
         self.is_rewound = true;
         self.is_partial = false;
@@ -343,36 +347,40 @@ impl LogReader {
     /// Brings the segments up to what the folder holds.
     fn take_over(&mut self, files: Vec<SegmentFile>) -> Result<(), LogError> {
         self.unread.retain(|name, _| is_listed(name, &files));
-        let mut grown = BTreeSet::new();
+        let mut failed = None;
         for file in files.clone() {
             if self.unread.get(&file.name) == Some(&file.stamp) {
                 continue;
             }
-            match self.by_file.get(&file.name) {
-                Some(&at) => match self.look_again(at, &file)? {
-                    Some(true) => _ = grown.insert(at),
-                    Some(false) => {}
-                    None => return self.rewind_to(files),
-                },
-                None => match self.add(file)? {
-                    Added::Fresh(at) => _ = grown.insert(at),
-                    Added::Nothing => {}
-                    Added::ToYielded => return self.rewind_to(files),
-                },
+            let added = match self.by_file.get(&file.name) {
+                Some(&at) => self.look_again(at, &file),
+                None => self.add(file),
+            };
+            match added {
+                Ok(Added::Fresh(at)) => _ = self.grown.insert(at),
+                Ok(Added::Nothing) => {}
+                Ok(Added::ToYielded) => return self.rewind_to(files),
+                Err(error) => _ = failed.get_or_insert(error),
             }
         }
-        for at in grown {
-            self.enqueue(at)?;
+        // What can be read is not to be forgotten for what cannot.
+        for at in std::mem::take(&mut self.grown) {
+            if let Err(error) = self.enqueue(at) {
+                self.grown.insert(at);
+                failed.get_or_insert(error);
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
-    /// Takes over the size of a known file; returns whether it grew, or `None` where what was
-    /// yielded is void.
-    fn look_again(&mut self, at: usize, file: &SegmentFile) -> Result<Option<bool>, LogError> {
+    /// Takes over the size of a known file.
+    fn look_again(&mut self, at: usize, file: &SegmentFile) -> Result<Added, LogError> {
         match self.segments[at].refresh(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            result => result.map_err(|source| LogError::Read {
+            Ok(Some(true)) => Ok(Added::Fresh(at)),
+            Ok(Some(false)) => Ok(Added::Nothing),
+            Ok(None) => Ok(Added::ToYielded),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Added::ToYielded),
+            Err(source) => Err(LogError::Read {
                 path: file.path.clone(),
                 offset: 0,
                 source,
@@ -432,13 +440,14 @@ fn is_listed(name: &str, files: &[SegmentFile]) -> bool {
         .is_ok()
 }
 
-/// What a file that was not known turned out to be.
+/// What a look at a file found.
 enum Added {
-    /// A segment of which nothing was yielded.
+    /// A segment that has something to yield.
     Fresh(usize),
-    /// No segment yet.
+    /// Nothing to yield.
     Nothing,
-    /// A further file of a segment of which lines were yielded.
+    /// What voids lines that were yielded: another file in the place of one, or a further file of
+    /// a segment.
     ToYielded,
 }
 

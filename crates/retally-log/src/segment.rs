@@ -122,7 +122,9 @@ impl Segment {
         let known = files.find(|known| known.file.name == file.name);
         let known = known.expect("a segment knows the files that it was given");
         if file.is_compressed || is_indexed {
-            return Ok((known.file.stamp == file.stamp).then_some(false));
+            let is_same = known.file.stamp == file.stamp;
+            let is_mended = !file.is_compressed && known.reader.was_mended(file.stamp.bytes)?;
+            return Ok((is_same && !is_mended).then_some(false));
         }
         known.refresh(file)
     }

@@ -46,7 +46,9 @@ impl Claim<'_> {
             return None;
         }
         let files = self.storage.list(self.events_dir).ok()?;
-        let candidates = files.iter().rev().filter(|file| {
+        // Of the names that we give: those of others may be many, and are never ours.
+        let is_named_by_us = |file: &&SegmentFile| Uuid::try_parse(file.stem()).is_ok();
+        let candidates = files.iter().rev().filter(is_named_by_us).filter(|file| {
             !file.is_compressed && (1..SEGMENT_BYTES_MAX).contains(&file.stamp.bytes)
         });
         candidates

@@ -89,7 +89,11 @@ impl SegmentFile {
 /// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over, as
 /// are names that are not UTF-8 or begin with a dot.
 pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
-    let entries = match std::fs::read_dir(events_dir) {
+    let opened = std::fs::symlink_metadata(events_dir).and_then(|facts| match facts.is_dir() {
+        true => std::fs::read_dir(events_dir),
+        false => Err(io::ErrorKind::NotFound.into()),
+    });
+    let entries = match opened {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

@@ -139,7 +139,8 @@ impl<S: Source> SegmentReader<S> {
                 length,
                 bytes,
             } = line;
-            if bytes.iter().all(u8::is_ascii_whitespace) {
+            let is_kept_whole = bytes.len() as u64 + 1 == length;
+            if is_kept_whole && bytes.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Some(visit(Item {
                     offset,
                     length,
@@ -163,7 +164,6 @@ impl<S: Source> SegmentReader<S> {
                 length: length - 1,
                 checksum: crc32c::crc32c(bytes),
             };
-            let is_kept_whole = bytes.len() as u64 == whole.length;
             let glued = salvage(bytes).map(|at| (bytes.len() - at) as u64 + 1);
             if is_kept_whole && !self.lines.has_ahead(UNSETTLED_BYTES)? {
                 if !is_second_look {

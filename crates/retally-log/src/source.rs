@@ -23,6 +23,10 @@ pub(crate) struct FileSource {
     fault: Option<String>,
 }
 
+/// The memory that a compressed segment may ask for to be read is 2 to this power, in bytes: what
+/// the levels of zstd up to 19 use.
+const WINDOW_LOG_MAX: u32 = 23;
+
 enum Opened {
     Plain(File),
     Compressed {
@@ -61,10 +65,9 @@ impl FileSource {
         if self.opened.is_none() {
             let file = segment_file::open(&self.path)?;
             self.opened = Some(if self.is_compressed {
-                Opened::Compressed {
-                    decoder: zstd::Decoder::new(file)?,
-                    offset: 0,
-                }
+                let mut decoder = zstd::Decoder::new(file)?;
+                decoder.window_log_max(WINDOW_LOG_MAX)?;
+                Opened::Compressed { decoder, offset: 0 }
             } else {
                 Opened::Plain(file)
             });
@@ -101,6 +104,11 @@ impl Source for FileSource {
                     Ok(length) => {
                         *reached += length as u64;
                         Ok(length)
+                    }
+                    // The system's, not the decoder's: it may go away.
+                    Err(error) if error.raw_os_error().is_some() => {
+                        self.close();
+                        Err(error)
                     }
                     Err(error) => {
                         self.fault = Some(error.to_string());

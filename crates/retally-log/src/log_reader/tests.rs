@@ -8,6 +8,7 @@ use crate::line_writer::{TextRules, encode_line};
 use proptest::prelude::*;
 use std::fs;
 
+mod obstacles;
 mod replacement;
 mod resuming;
 

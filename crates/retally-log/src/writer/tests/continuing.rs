@@ -238,3 +238,15 @@ fn a_segment_that_is_replaced_before_it_is_locked_is_not_continued() {
     assert_ne!(test.path(&appended.segment), path);
     assert_eq!(lines(&path), ["0 segment.opened", "1 a"]);
 }
+
+#[test]
+fn many_files_of_others_keep_nobody_from_continuing_a_segment() {
+    let test = TestRun::new();
+    let segment = test.append_once("a").segment;
+    let folder = test.path(&segment);
+    let folder = folder.parent().expect("a folder");
+    for number in 0..100 {
+        std::fs::write(folder.join(format!("host-{number}.jsonl")), "{}\n").expect("written");
+    }
+    assert_eq!(test.append_once("b").segment, segment);
+}
