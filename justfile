@@ -49,3 +49,8 @@ typos:
 # The README's first command
 quickstart:
     sh examples/quickstart.sh
+
+# Watch under load, with killed writers; half an hour of 200 runs: just soak --minutes 30 --runs 200 --rate 400
+soak *arguments:
+    cargo build --release
+    cargo run --release --example watch_soak -- {{ if arguments == "" { "--events 400000" } else { arguments } }}
