@@ -49,9 +49,13 @@ struct Header {
 }
 
 impl Rest {
-    /// Returns how a run stands now, or `None` where it has no log.
-    pub(crate) fn of(run: &RunDir, around: &Surroundings) -> Result<Option<Self>, UpdateError> {
-        let Some(log) = log_stamp(run)? else {
+    /// Returns how a run stands now whose log stands so, or `None` where it has none.
+    pub(crate) fn of(
+        run: &RunDir,
+        log: Option<LogStamp>,
+        around: &Surroundings,
+    ) -> Result<Option<Self>, UpdateError> {
+        let Some(log) = log else {
             return Ok(None);
         };
         let files = RunFiles::open(around.root.path(), run.id())?.stamp()?;

@@ -31,7 +31,7 @@ const REFOLD_SHARE: u32 = 20;
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// The time that resting runs take at least from one to the next, which bounds what looking at
 /// them costs to about one per cent of a core, however many they are.
-const REST_PACE: Duration = Duration::from_millis(2);
+const REST_PACE: Duration = Duration::from_millis(4);
 /// A run waits behind others for so many times what its last look took, where more is due than can
 /// be done: whoever costs little is served soon, and nobody starves.
 const COST_WEIGHT: u32 = 100;

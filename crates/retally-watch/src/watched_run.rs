@@ -1,6 +1,6 @@
 //! One run as the watcher knows it.
 
-use crate::checkpoints::{Checkpoints, Rest};
+use crate::checkpoints::{Checkpoints, Rest, log_stamp};
 use crate::live_run::LiveRun;
 use crate::schedule::Outcome;
 use retally_log::{Clock, Root, RunDir, RunId};
@@ -8,6 +8,10 @@ use retally_reduce::{Change, PriceBook, UpdateError};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often the log of a resting run is looked at before its report files are, which somebody
+/// may have touched.
+const LOOKS_PER_FILES_LOOK: u32 = 8;
 
 /// What looking at a run takes beside the run.
 pub(crate) struct Surroundings {
@@ -34,9 +38,19 @@ enum Stage {
     /// Nothing is known of it yet.
     New,
     /// It has not changed for a while and is not in memory; `None` where it has no log.
-    Resting(Option<Rest>),
+    Resting {
+        rest: Option<Rest>,
+        /// How often its log was looked at since its report files were.
+        looks: u32,
+    },
     /// It is in memory.
     Live(Box<LiveRun>),
+}
+
+impl Stage {
+    fn resting(rest: Option<Rest>) -> Self {
+        Self::Resting { rest, looks: 0 }
+    }
 }
 
 /// What came of a look at a run.
@@ -74,7 +88,7 @@ impl WatchedRun {
 
     /// Returns whether there was a log at the last look, or nobody has looked yet.
     pub(crate) fn has_log(&self) -> bool {
-        !matches!(self.stage, Stage::Resting(None))
+        !matches!(self.stage, Stage::Resting { rest: None, .. })
     }
 
     /// Forgets what was folded: it was folded with other prices.
@@ -124,7 +138,7 @@ impl WatchedRun {
             && live.may_rest(around, now)
             && let Some(rest) = live.rest(&self.dir, around, look)?
         {
-            self.stage = Stage::Resting(rest);
+            self.stage = Stage::resting(rest);
         }
         Ok(outcome)
     }
@@ -132,16 +146,24 @@ impl WatchedRun {
     /// Takes the run into memory if it changed since it was last looked at, and returns whether
     /// it did.
     fn wake(&mut self, around: &Surroundings, now: Duration) -> Result<bool, UpdateError> {
-        let Some(rest) = Rest::of(&self.dir, around)? else {
-            self.stage = Stage::Resting(None);
+        let log = log_stamp(&self.dir)?;
+        if let Stage::Resting { rest, looks } = &mut self.stage
+            && rest.as_ref().map(|rest| rest.log) == log
+            && *looks < LOOKS_PER_FILES_LOOK
+        {
+            *looks += 1;
+            return Ok(false);
+        }
+        let Some(rest) = Rest::of(&self.dir, log, around)? else {
+            self.stage = Stage::resting(None);
             return Ok(false);
         };
         let (known, is_new) = match &self.stage {
-            Stage::Resting(known) => (known.clone(), false),
+            Stage::Resting { rest, .. } => (rest.clone(), false),
             Stage::New | Stage::Live(_) => (around.saved_rest(self.id()), true),
         };
         if known.as_ref() == Some(&rest) {
-            self.stage = Stage::Resting(known);
+            self.stage = Stage::resting(known);
             return Ok(false);
         }
         // A run that has not changed for long when it is first seen need not be kept.

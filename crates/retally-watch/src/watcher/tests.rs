@@ -189,7 +189,7 @@ fn reports_that_somebody_touched_are_mended_when_a_run_rests_and_at_a_restart() 
     world.pass(&mut watcher, 601);
     assert_eq!(watcher.status().live, 0);
     fs::write(&issue, "{}").expect("written");
-    assert_eq!(world.pass(&mut watcher, 31), ["updated run_1"]);
+    assert_eq!(world.pass(&mut watcher, 300), ["updated run_1"]);
     assert_eq!(world.differences(), [""; 0]);
     drop(watcher);
     fs::remove_file(&issue).expect("removed");
@@ -491,7 +491,7 @@ proptest! {
             happening.come_true(&world, &mut watchers);
         }
         // Longer than a run is kept without a change, after which all its files are compared.
-        for _ in 0..70 {
+        for _ in 0..100 {
             world.clock.advance(Duration::from_secs(10));
             watchers.iter_mut().for_each(|it| _ = turn(it));
         }
