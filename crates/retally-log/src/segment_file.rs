@@ -89,9 +89,12 @@ impl SegmentFile {
 /// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over, as
 /// are names that are not UTF-8 or begin with a dot.
 pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
-    let opened = std::fs::symlink_metadata(events_dir).and_then(|facts| match facts.is_dir() {
-        true => std::fs::read_dir(events_dir),
-        false => Err(io::ErrorKind::NotFound.into()),
+    let opened = std::fs::symlink_metadata(events_dir).and_then(|facts| {
+        // Where a link stands, nothing of ours does.
+        if facts.is_symlink() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        std::fs::read_dir(events_dir)
     });
     let entries = match opened {
         Ok(entries) => entries,
