@@ -15,6 +15,7 @@ use crate::stamps::Stamps;
 use crate::storage::Storage;
 use crate::timestamp::Timestamp;
 use crate::writer::WriterOptions;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub(crate) struct Appender {
     held: Option<HeldSegment>,
     /// Segments that were left and may hold events that were not synced. Their locks are kept.
     pub(crate) left: Vec<Arc<LockedSegment>>,
+    /// The one of them that was left because it was full, until it is taken to be synced.
+    pub(crate) full: Option<Arc<LockedSegment>>,
     stamps: Stamps,
     /// Looked up once, as it is not free.
     host: Option<Host>,
@@ -52,8 +55,19 @@ pub(crate) struct Written {
     pub(crate) seq: u64,
     /// The size of the segment behind that event.
     pub(crate) bytes: u64,
-    /// The segment that was full, so that another was taken.
-    pub(crate) full: Option<Arc<LockedSegment>>,
+}
+
+/// Why events were not appended.
+enum Failure {
+    Append(AppendError),
+    /// They were, to a file that was removed or replaced meanwhile.
+    NameLost(PathBuf),
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
 }
 
 impl Appender {
@@ -62,6 +76,7 @@ impl Appender {
         Self {
             held: None,
             left: Vec::new(),
+            full: None,
             stamps: Stamps::default(),
             host: None,
             may_continue,
@@ -79,6 +94,7 @@ impl Appender {
     pub(crate) fn let_go(&mut self) {
         self.held = None;
         self.left.clear();
+        self.full = None;
     }
 
     /// Appends events, of which there is at least one, with one write.
@@ -87,7 +103,30 @@ impl Appender {
         setup: &Setup,
         drafts: &[Draft<'_>],
     ) -> Result<Written, AppendError> {
-        let full = self.leave_full_segment();
+        self.leave_full_segment();
+        let mut result = self.append_to_segment(setup, drafts);
+        if let Err(Failure::NameLost(_)) = result {
+            // Of what stands in that file no reader will ever know.
+            self.held = None;
+            result = self.append_to_segment(setup, drafts);
+        }
+        self.buffer.shrink_to(BUFFER_KEPT_BYTES);
+        result.map_err(|failure| match failure {
+            Failure::Append(error) => error,
+            Failure::NameLost(path) => AppendError::Write {
+                path,
+                whole_events: 0,
+                is_torn: false,
+                source: io::Error::new(io::ErrorKind::NotFound, "it was removed"),
+            },
+        })
+    }
+
+    fn append_to_segment(
+        &mut self,
+        setup: &Setup,
+        drafts: &[Draft<'_>],
+    ) -> Result<Written, Failure> {
         if self.held.is_none() {
             self.continue_segment(setup)?;
         }
@@ -118,17 +157,18 @@ impl Appender {
             self.buffer.splice(..0, line);
         }
         let result = held.write(&self.buffer, drafts.len() as u64);
-        self.buffer.shrink_to(BUFFER_KEPT_BYTES);
-        let written = Written {
-            segment: Arc::clone(&held.segment),
+        let segment = Arc::clone(&held.segment);
+        if let Err(failure) = result {
+            return Err(self.settle_failure(setup, failure, &segment).into());
+        }
+        if held.has_lost_its_name() {
+            return Err(Failure::NameLost(segment.path.clone()));
+        }
+        Ok(Written {
+            segment,
             seq: held.next_seq.saturating_sub(1),
             bytes: held.bytes,
-            full,
-        };
-        match result {
-            Ok(()) => Ok(written),
-            Err(failure) => Err(self.settle_failure(failure, &written.segment)),
-        }
+        })
     }
 
     /// Lets the held segment seem as large as one may be.
@@ -139,10 +179,11 @@ impl Appender {
     }
 
     /// Leaves a segment that is as large as one may be.
-    fn leave_full_segment(&mut self) -> Option<Arc<LockedSegment>> {
-        let full = self.held.take_if(|held| held.bytes >= SEGMENT_BYTES_MAX)?;
-        self.left.push(Arc::clone(&full.segment));
-        Some(full.segment)
+    fn leave_full_segment(&mut self) {
+        if let Some(full) = self.held.take_if(|held| held.bytes >= SEGMENT_BYTES_MAX) {
+            self.left.push(Arc::clone(&full.segment));
+            self.full = Some(full.segment);
+        }
     }
 
     /// Takes a segment to go on with, where there is one; creating one is left to the append.
@@ -202,10 +243,15 @@ impl Appender {
 
     fn settle_failure(
         &mut self,
+        setup: &Setup,
         failure: WriteFailure,
         segment: &Arc<LockedSegment>,
     ) -> AppendError {
-        if failure.is_segment_lost {
+        if failure.is_header_torn {
+            self.held = None;
+            // No line stands in it, and each attempt on a full disk would leave one more.
+            let _ = setup.storage.remove(&segment.path);
+        } else if !failure.is_size_known {
             self.held = None;
             self.left.push(Arc::clone(segment));
         }

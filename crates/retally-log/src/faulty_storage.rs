@@ -14,6 +14,7 @@ pub(crate) enum Call {
     PathFacts,
     Open,
     Create,
+    Remove,
     SyncDir,
     Lock,
     Facts,
@@ -91,6 +92,11 @@ impl Storage for FaultyStorage {
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentHandle>> {
         self.judge(Call::Create)?;
         SystemStorage.create(path).map(|file| self.wrap(file))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.judge(Call::Remove)?;
+        SystemStorage.remove(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

@@ -28,8 +28,10 @@ pub(crate) struct WriteFailure {
     pub(crate) whole_events: u64,
     /// Whether bytes of one more event stand.
     pub(crate) is_torn: bool,
-    /// Whether the segment is not to be written any more.
-    pub(crate) is_segment_lost: bool,
+    /// Whether it is the first line that is torn, so that no line stands in the segment.
+    pub(crate) is_header_torn: bool,
+    /// Whether the size of the segment is known; else it is not to be written any more.
+    pub(crate) is_size_known: bool,
 }
 
 impl HeldSegment {
@@ -66,8 +68,17 @@ impl HeldSegment {
             source: error,
             whole_events,
             is_torn,
-            is_segment_lost: known.is_none() || is_header_torn,
+            is_header_torn: is_header_torn && known.is_some(),
+            is_size_known: known.is_some(),
         })
+    }
+
+    /// Returns whether the file was removed, or another put in its place.
+    pub(crate) fn has_lost_its_name(&self) -> bool {
+        self.segment
+            .file
+            .facts()
+            .is_ok_and(|facts| facts.links == 0)
     }
 
     /// Counts the whole lines in the bytes of a write that stand, and says whether more follow.

@@ -2,6 +2,7 @@ use crate::run_dir::RunDir;
 use crate::run_id::RunId;
 use crate::segment_file;
 use crate::segment_lines::first_line;
+use crate::storage::{Storage as _, SystemStorage};
 use crate::timestamp::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -144,8 +145,18 @@ impl Root {
         if run.is_run() {
             return Ok(run);
         }
+        if let Some(run) = self.reserve(id)? {
+            return Ok(run);
+        }
+        // Another process may be about to make it, or died before it had.
+        if is_empty_folder(run.path()) {
+            create_folder(&run.events_path())?;
+        }
+        if run.is_run() {
+            return Ok(run);
+        }
         let path = run.path().to_owned();
-        self.reserve(id)?.ok_or(RootError::NotALog { path })
+        Err(RootError::NotALog { path })
     }
 
     /// Returns the ids of all runs that have a segment, sorted; none where there is no root.
@@ -214,23 +225,12 @@ impl Root {
 
     /// Takes an id by making its folder; `None` where that is there.
     fn reserve(&self, id: &RunId) -> Result<Option<RunDir>, RootError> {
+        create_folders(&self.path)?;
         let run = self.run(id);
-        let create = |path: &Path| match std::fs::create_dir(path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(source) => Err(RootError::Create {
-                path: path.to_owned(),
-                source,
-            }),
-        };
-        std::fs::create_dir_all(&self.path).map_err(|source| RootError::Create {
-            path: self.path.clone(),
-            source,
-        })?;
-        if !create(run.path())? {
+        if !create_folder(run.path())? {
             return Ok(None);
         }
-        create(&run.events_path())?;
+        create_folder(&run.events_path())?;
         Ok(Some(run))
     }
 
@@ -261,6 +261,43 @@ impl Root {
         let path = self.path.clone();
         RootError::Read { path, source }
     }
+}
+
+/// Creates a folder, or returns false where something of that name is there.
+fn create_folder(path: &Path) -> Result<bool, RootError> {
+    match std::fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(RootError::Create {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Creates a folder and those above it, so that their names survive power loss.
+fn create_folders(path: &Path) -> Result<(), RootError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    if above != path {
+        create_folders(above)?;
+    }
+    if create_folder(path)? {
+        let synced = SystemStorage.sync_dir(above);
+        synced.map_err(|source| RootError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn is_empty_folder(path: &Path) -> bool {
+    let is_folder = path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
+    is_folder && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn has_segments(run: &RunDir) -> bool {
@@ -354,6 +391,35 @@ mod tests {
     }
 
     #[test]
+    fn callers_at_once_open_the_one_run_that_they_create() {
+        let (_folder, root) = root(&[]);
+        let wanted = id("nightly");
+        for n in 0..50 {
+            let root = Root::new(root.path().join(n.to_string()));
+            let barrier = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let run = root
+                            .open_or_create_run(&wanted)
+                            .expect("one of them made it");
+                        assert_eq!(run, root.run(&wanted));
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_run_is_made_whose_maker_died_half_way() {
+        let (_folder, root) = root(&[]);
+        std::fs::create_dir_all(root.path().join("half")).expect("created");
+        let run = root.open_or_create_run(&id("half")).expect("made");
+        assert!(run.is_run());
+    }
+
+    #[test]
     fn runs_are_the_folders_that_have_a_segment() {
         let (folder, root) = root(&[("b", "2024-12-03T14:00:00Z"), ("a", "2024-12-03T14:00:00Z")]);
         assert_eq!(
@@ -361,7 +427,7 @@ mod tests {
             []
         );
         root.create_run(&id("empty")).expect("created");
-        std::fs::create_dir(root.path().join("seed")).expect("created");
+        std::fs::create_dir_all(root.path().join("seed/issues")).expect("created");
         std::fs::create_dir_all(root.path().join("a b/events")).expect("created");
         std::fs::write(root.path().join("file"), "").expect("written");
         std::os::unix::fs::symlink(root.path().join("a"), root.path().join("link"))

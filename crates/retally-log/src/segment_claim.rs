@@ -59,7 +59,9 @@ impl Claim<'_> {
     fn try_segment(&self, candidate: &SegmentFile) -> io::Result<Option<(HeldSegment, Timestamp)>> {
         let file = self.storage.open(&candidate.path)?;
         let facts = file.facts()?;
-        if !facts.is_regular || !self.is_ours(&*file, &facts, candidate.stem())? {
+        // In a folder that all may write to, a stranger's file can state whatever it likes.
+        let is_own = facts.owner == rustix::process::geteuid().as_raw();
+        if !facts.is_regular || !is_own || !self.is_ours(&*file, &facts, candidate.stem())? {
             return Ok(None);
         }
         if !file.try_lock()? {

@@ -1,8 +1,8 @@
 //! How many lines a segment has, which `run.finished` states and `check` compares.
 
 use crate::event::Event;
-use crate::format::LINE_BYTES_MAX;
-use crate::line::parse_line;
+use crate::format::{COUNT_MAX, LINE_BYTES_MAX};
+use crate::line::{SoundLine, parse_line};
 use crate::position::SegmentId;
 use crate::segment_file::{self, SegmentFile};
 use crate::timestamp::Timestamp;
@@ -15,9 +15,9 @@ use std::path::Path;
 
 /// Returns how many lines each segment of a folder has, as far as it can be read.
 ///
-/// That is the greatest number of a line plus one where lines bear numbers, else the count of whole
-/// lines. Files with one id are one segment, of which the longest counts. A
-/// segment that cannot be read is left out: the numbers are lower bounds.
+/// That is the number of the last line plus one where that is sealed, else the greatest number of a
+/// line plus one, else the count of whole lines. Files with one id are one segment, of which the
+/// longest counts. A segment that cannot be read is left out: the numbers are lower bounds.
 pub(crate) fn count_all(events_dir: &Path) -> io::Result<BTreeMap<SegmentId, u64>> {
     let mut lines = BTreeMap::new();
     for file in segment_file::list(events_dir)? {
@@ -61,18 +61,27 @@ pub(crate) fn first_line(file: &SegmentFile) -> io::Result<FirstLine> {
 }
 
 fn count(file: &SegmentFile) -> io::Result<u64> {
-    let last_number = match file.is_compressed {
+    let last = match file.is_compressed {
         true => None,
-        false => last_number(&segment_file::open(&file.path)?)?,
+        false => last_line(&segment_file::open(&file.path)?)?,
     };
-    match last_number {
-        Some(number) => Ok(number + 1),
-        None => count_by_reading(&mut contents(file)?),
-    }
+    let lines = match last {
+        // Among sealed lines one without a checksum is damage, and its number means nothing.
+        Some(last) if last.is_sealed => last.seq + 1,
+        _ => count_by_reading(&mut contents(file)?)?,
+    };
+    // A greater one could not be stated.
+    Ok(lines.min(COUNT_MAX))
 }
 
-/// Returns the number that the last whole line of a plain file bears, where it is of usual length.
-fn last_number(file: &File) -> io::Result<Option<u64>> {
+/// A line that bears a number.
+struct Numbered {
+    seq: u64,
+    is_sealed: bool,
+}
+
+/// Reads the last whole line of a plain file, where it is of usual length and bears a number.
+fn last_line(file: &File) -> io::Result<Option<Numbered>> {
     const END_BYTES: u64 = 64 << 10;
     let bytes = file.metadata()?.len();
     let start = bytes.saturating_sub(END_BYTES);
@@ -82,8 +91,8 @@ fn last_number(file: &File) -> io::Result<Option<u64>> {
         return Ok(None);
     };
     Ok(match memrchr(b'\n', &end[..lf]) {
-        Some(before) => number(&end[before + 1..lf]),
-        None if start == 0 => number(&end[..lf]),
+        Some(before) => numbered(&end[before + 1..lf]),
+        None if start == 0 => numbered(&end[..lf]),
         None => None,
     })
 }
@@ -91,6 +100,7 @@ fn last_number(file: &File) -> io::Result<Option<u64>> {
 /// Counts in bounded memory, whatever the lines are.
 fn count_by_reading(contents: &mut dyn BufRead) -> io::Result<u64> {
     let (mut lines, mut next_number, mut line) = (0, 0, Vec::new());
+    let mut is_sealed = false;
     loop {
         let chunk = contents.fill_buf()?;
         if chunk.is_empty() {
@@ -102,16 +112,20 @@ fn count_by_reading(contents: &mut dyn BufRead) -> io::Result<u64> {
         line.extend_from_slice(&chunk[..end.min(room)]);
         if lf.is_some() {
             lines += 1;
-            next_number = next_number.max(number(&line).map_or(0, |number| number + 1));
+            if let Some(found) = numbered(&line).filter(|found| found.is_sealed >= is_sealed) {
+                next_number = next_number.max(found.seq + 1);
+                is_sealed = found.is_sealed;
+            }
             line.clear();
         }
         contents.consume(end + usize::from(lf.is_some()));
     }
 }
 
-fn number(line: &[u8]) -> Option<u64> {
+fn numbered(line: &[u8]) -> Option<Numbered> {
     memchr::memmem::find(line, b"\"seq\"")?; // far cheaper than to read a line that has none
-    parse_line(line).ok()?.seq
+    let SoundLine { seq, is_sealed, .. } = parse_line(line).ok()?;
+    seq.map(|seq| Numbered { seq, is_sealed })
 }
 
 /// Opens what a segment holds, uncompressed.
@@ -154,6 +168,23 @@ mod tests {
         check(&format!("{UNNUMBERED}{}", UNNUMBERED.trim_end()), 1);
         check(&format!("{}{}\n", numbered(6), "x".repeat(3 << 20)), 7);
         check(&format!("{}\n{}", "x".repeat(200_000), numbered(9)), 10);
+    }
+
+    #[test]
+    fn a_number_that_no_count_can_follow_is_the_greatest_count() {
+        check(&numbered(COUNT_MAX), COUNT_MAX);
+    }
+
+    #[test]
+    fn a_line_without_checksum_does_not_count_among_sealed_ones() {
+        let line = numbered(6);
+        let sealed = line.trim_end().strip_suffix('}').expect("an object");
+        let sealed = format!(
+            "{sealed},\"crc\":\"{:08x}\"}}\n",
+            crc32c::crc32c(sealed.as_bytes())
+        );
+        check(&format!("{sealed}{}", numbered(1000)), 7);
+        check(&format!("{}{sealed}", numbered(5)), 7);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub(crate) trait Storage: Send + Sync {
     /// Creates a file to append to it; there must be none of that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentHandle>>;
 
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
     /// Makes the names in a folder survive power loss.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }
@@ -52,6 +55,8 @@ pub(crate) struct FileFacts {
     pub(crate) bytes: u64,
     /// How many names it has; none once it is removed.
     pub(crate) links: u64,
+    /// Whose it is.
+    pub(crate) owner: u32,
     pub(crate) is_regular: bool,
     pub(crate) is_folder: bool,
 }
@@ -70,6 +75,7 @@ impl From<Metadata> for FileFacts {
             device: metadata.dev(),
             bytes: metadata.len(),
             links: metadata.nlink(),
+            owner: metadata.uid(),
             is_regular: metadata.is_file(),
             is_folder: metadata.is_dir(),
         }
@@ -97,9 +103,14 @@ impl Storage for SystemStorage {
         open(options.read(true).append(true).create_new(true), path)
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        match File::open(path)?.sync_all() {
-            // Some network file systems keep names in another way, and cannot sync a folder.
+        match File::open(path).and_then(|folder| folder.sync_all()) {
+            // Some network file systems keep names in another way, and cannot sync a folder; one
+            // that we may use and not list cannot be synced by us.
             Err(error) if is_refused(&error) => Ok(()),
             result => result,
         }
@@ -112,7 +123,8 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn SegmentHan
 }
 
 fn is_refused(error: &io::Error) -> bool {
-    Errno::from_io_error(error).is_some_and(|errno| [Errno::INVAL, Errno::NOTSUP].contains(&errno))
+    let refusals = [Errno::INVAL, Errno::NOTSUP, Errno::ACCESS];
+    Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
 }
 
 impl SegmentHandle for File {

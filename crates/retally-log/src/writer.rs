@@ -4,6 +4,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::envelope::Draft;
 use crate::event::{Event, RunFinished};
 use crate::field::{RunStatus, Times};
+use crate::format::LINE_BYTES_MAX;
 use crate::host::Host;
 use crate::locked_segment::LockedSegment;
 use crate::position::SegmentId;
@@ -12,6 +13,7 @@ use crate::run_dir::RunDir;
 use crate::storage::{Storage, SystemStorage};
 use arc_swap::ArcSwap;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -85,8 +87,8 @@ pub struct Appended {
     pub seq: u64,
 }
 
-/// How many segments `run.finished` states at most, the newest, so that it fits on a line.
-const STATED_SEGMENTS_MAX: usize = 10_000;
+/// How many bytes the segments take at most that `run.finished` states, so that it fits on a line.
+const STATED_BYTES_MAX: usize = LINE_BYTES_MAX / 2;
 
 impl Writer {
     /// Makes a writer for a run. The disk is not touched before the first append.
@@ -147,42 +149,45 @@ impl Writer {
         self.sync_all(&self.state())
     }
 
-    /// Appends `run.finished`, with the number of lines that each segment has now, and syncs. It
-    /// does not end the writer: what comes late may still be appended.
+    /// Appends `run.finished`, with the number of lines that each segment has now, and syncs. Of
+    /// very many segments the newest are stated. It does not end the writer: what comes late may
+    /// still be appended.
     ///
     /// # Errors
     /// As for [`append`](Self::append).
     pub fn finish(&self, status: RunStatus) -> Result<Appended, AppendError> {
-        let segments = self.setup.run.segment_lines().ok().map(|lines| {
-            let newest = lines.into_iter().rev().take(STATED_SEGMENTS_MAX);
-            newest
-                .map(|(id, lines)| (Cow::Owned(id.to_string()), lines))
-                .collect()
-        });
+        let lines = self.setup.run.segment_lines().ok();
+        let segments = lines.map(|lines| stated(&lines));
         self.append(RunFinished { status, segments })
     }
 
-    /// Lets go of the segment and of a failed sync: the next append takes a segment again. After
-    /// a failed sync that is a new one. It is for the caller to append again what was not synced.
+    /// Lets a writer that refuses after a failed sync go on, in a new segment. It is for the caller
+    /// to append again what was not synced. A writer that does not refuse is left as it is.
     pub fn reopen(&self) {
-        let is_trusted = self.state().refusal.get().is_none();
-        self.state.store(Arc::new(ProcessState::new(is_trusted)));
+        let state = self.state();
+        if state.refusal.get().is_some() {
+            let fresh = Arc::new(ProcessState::new(false));
+            // Where another thread was faster, its state holds what was appended since.
+            self.state.compare_and_swap(&state, fresh);
+        }
     }
 
     fn append_drafts(&self, drafts: &[Draft<'_>]) -> Result<Appended, AppendError> {
         let state = self.state();
-        let written = {
+        let (result, full) = {
             let mut appender = state.appender();
             state.check()?;
-            appender.append(&self.setup, drafts)?
+            let result = appender.append(&self.setup, drafts);
+            (result, appender.full.take())
         };
+        if let Some(full) = full {
+            // Nobody else would sync it: by then it is closed, if only by the death of the process.
+            self.settle(&state, &full, full.commit.written())?;
+            state.forget_synced();
+        }
+        let written = result?;
         if self.setup.options.durability == Durability::Power {
             self.settle(&state, &written.segment, written.bytes)?;
-        }
-        if let Some(full) = &written.full {
-            // Nobody else would sync it: by then it is closed, if only by the death of the process.
-            self.settle(&state, full, full.commit.written())?;
-            state.forget_synced();
         }
         let is_finish = |draft: &Draft<'_>| matches!(draft.event, Event::RunFinished(_));
         if drafts.iter().any(is_finish) {
@@ -235,6 +240,28 @@ impl Writer {
         mem::forget(state);
         fresh
     }
+}
+
+/// Returns the newest of the segments, as many as fit.
+fn stated(lines: &BTreeMap<SegmentId, u64>) -> BTreeMap<Cow<'static, str>, u64> {
+    /// Quotes, a colon, a comma, and the longest count.
+    const OTHER_BYTES: usize = 20;
+    /// What the longest escape makes of a byte.
+    const ESCAPED_BYTES: usize = 6;
+    let mut room = STATED_BYTES_MAX;
+    let newest = lines.iter().rev().take_while(|(id, _)| {
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte);
+        let bytes = match id.as_str().as_bytes() {
+            id if id.iter().all(is_plain) => id.len(),
+            id => id.len().saturating_mul(ESCAPED_BYTES),
+        };
+        let fits = room.checked_sub(bytes.saturating_add(OTHER_BYTES));
+        room = fits.unwrap_or(0);
+        fits.is_some()
+    });
+    newest
+        .map(|(id, lines)| (Cow::Owned(id.to_string()), *lines))
+        .collect()
 }
 
 impl fmt::Debug for Writer {

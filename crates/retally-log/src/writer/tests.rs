@@ -294,6 +294,38 @@ fn the_end_of_a_run_states_the_lines_of_each_segment() {
 }
 
 #[test]
+fn the_end_of_a_run_can_be_stated_whatever_the_segments_are_called() {
+    let header = |id: &str| {
+        let opened = format!(
+            "{{\"ts\":\"2024-12-03T14:30:22Z\",\"type\":\"segment.opened\",\"segment\":\"{id}\"}}\n"
+        );
+        assert!(opened.len() < LINE_BYTES_MAX);
+        opened
+    };
+    let long_ids = vec![("a".to_owned(), header(&"a".repeat(900_000)))];
+    let odd_ids = vec![("a".to_owned(), header(&"\\u0001".repeat(150_000)))];
+    let many_names = (0..5000).map(|n| (format!("{n:0>220}"), String::new()));
+    for (segments, stated) in [(long_ids, 0), (odd_ids, 0), (many_names.collect(), 2184)] {
+        let test = TestRun::new();
+        for (stem, content) in segments {
+            let path = test.run.events_path().join(format!("{stem}.jsonl"));
+            std::fs::write(path, content).expect("written");
+        }
+        let finished = test
+            .writer()
+            .finish(RunStatus::Completed)
+            .expect("appended");
+        let content = std::fs::read(test.path(&finished.segment)).expect("readable");
+        let last = content.split(|byte| *byte == b'\n').nth(1).expect("a line");
+        let event = parse_line(last).expect("sound").content.expect("no misfit");
+        let Event::RunFinished(event) = event.event else {
+            panic!("want run.finished");
+        };
+        assert_eq!(event.segments.map(|segments| segments.len()), Some(stated));
+    }
+}
+
+#[test]
 fn a_redactor_that_panics_costs_only_its_own_event() {
     struct Panicking(AtomicBool);
     impl Redactor for Panicking {

@@ -250,3 +250,15 @@ fn many_files_of_others_keep_nobody_from_continuing_a_segment() {
     }
     assert_eq!(test.append_once("b").segment, segment);
 }
+
+#[test]
+fn the_segment_of_another_user_is_not_continued() {
+    let test = TestRun::new();
+    let first = test.append_once("a").segment;
+    let nobody = Some(65534);
+    if std::os::unix::fs::chown(test.path(&first), nobody, nobody).is_err() {
+        eprintln!("skipped: only root can give a file away");
+        return;
+    }
+    assert_ne!(test.append_once("b").segment, first);
+}

@@ -83,3 +83,39 @@ fn the_first_sync_reaches_the_folders_too() {
     let expected = [write, write, sync, dir, dir, dir, write, sync];
     assert_eq!(*calls.lock().expect("not poisoned"), expected);
 }
+
+#[test]
+fn a_full_segment_is_synced_even_if_the_next_append_is_refused() {
+    let test = TestRun::new();
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&syncs);
+    let storage = FaultyStorage::new(move |call, _| {
+        counted.fetch_add(usize::from(call == Call::Sync), Ordering::SeqCst);
+        Verdict::Pass
+    });
+    let writer = Writer::with_storage(test.run.clone(), test.options(), Arc::new(storage));
+    writer.append(note("a")).expect("appended");
+    writer.state().appender().pretend_full();
+    let long = "x".repeat(LINE_BYTES_MAX);
+    writer.append(note(&long)).expect_err("too long");
+    assert_eq!(syncs.load(Ordering::SeqCst), 1);
+    assert!(writer.state().appender().left.is_empty());
+}
+
+#[test]
+fn a_writer_that_does_not_refuse_is_left_as_it_is_by_reopening() {
+    let test = TestRun::new();
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&syncs);
+    let storage = FaultyStorage::new(move |call, _| {
+        counted.fetch_add(usize::from(call == Call::Sync), Ordering::SeqCst);
+        Verdict::Pass
+    });
+    let writer = Writer::with_storage(test.run.clone(), test.options(), Arc::new(storage));
+    let first = writer.append(note("a")).expect("appended");
+    writer.reopen();
+    writer.sync().expect("synced");
+    assert_eq!(syncs.load(Ordering::SeqCst), 1);
+    let second = writer.append(note("b")).expect("appended");
+    assert_eq!((second.segment, second.seq), (first.segment, 2));
+}

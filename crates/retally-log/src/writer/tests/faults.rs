@@ -215,7 +215,7 @@ fn a_full_disk_tears_a_line_and_the_next_append_is_intact() {
 }
 
 #[test]
-fn a_torn_header_costs_only_its_segment() {
+fn a_torn_header_leaves_no_segment() {
     for bytes in [1, 100, 300] {
         let test = TestRun::new();
         let (writer, error) = tear(&test, 0, bytes);
@@ -230,7 +230,7 @@ fn a_torn_header_costs_only_its_segment() {
             "{error}"
         );
         assert_eq!(writer.append(note("after")).expect("appended").seq, 1);
-        assert_eq!(test.segments().len(), 2);
+        assert_eq!(test.segments().len(), 1, "the torn one is gone");
         test.check_notes(&["after".to_owned()], &[], "torn header");
     }
 }
@@ -266,9 +266,53 @@ fn after_a_failed_sync_the_writer_refuses_until_it_is_reopened() {
     assert!(is_refusal(writer.sync().expect_err("refused")));
     assert!(is_refusal(writer.append(note("b")).expect_err("refused")));
     writer.reopen();
+    writer.reopen();
     let second = writer.append(note("b")).expect("appended");
     assert_ne!(first.segment, second.segment);
     writer.sync().expect("synced");
     let expected = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]);
     assert_eq!(test.notes(), expected);
+}
+
+#[test]
+fn a_segment_that_was_replaced_is_left_and_the_event_appended_to_another() {
+    let test = TestRun::new();
+    let writer = test.writer();
+    let first = writer.append(note("a")).expect("appended").segment;
+    let path = test.path(&first);
+    let copy = path.with_extension("copy");
+    std::fs::copy(&path, &copy).expect("copied");
+    std::fs::rename(copy, &path).expect("as rsync and editors do");
+    let second = writer.append(note("b")).expect("appended");
+    assert_ne!(second.segment, first);
+    assert_eq!(lines(&path), ["0 segment.opened", "1 a"]);
+    let expected = ["0 segment.opened", "1 b"];
+    assert_eq!(lines(&test.path(&second.segment)), expected);
+    assert_eq!(writer.append(note("c")).expect("appended").seq, 2);
+}
+
+#[test]
+fn what_is_removed_each_time_is_not_acknowledged() {
+    let test = TestRun::new();
+    let events = test.run.events_path();
+    let storage = FaultyStorage::new(move |call, _| {
+        if call == Call::Write {
+            for entry in std::fs::read_dir(&events).expect("readable") {
+                std::fs::remove_file(entry.expect("an entry").path()).expect("removed");
+            }
+        }
+        Verdict::Pass
+    });
+    let writer = test.faulty(&storage, Durability::Process);
+    let error = writer.append(note("a")).expect_err("nowhere");
+    assert!(
+        matches!(
+            error,
+            AppendError::Write {
+                whole_events: 0,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
