@@ -4,6 +4,7 @@ use crate::line::Damage;
 use crate::log_error::LogError;
 use crate::log_reader::LogReader;
 use crate::position::SegmentId;
+use crate::segment_file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -124,7 +125,7 @@ impl Audit {
     /// A segment cannot be read. Damage is no error but a finding.
     pub fn of(events_dir: impl Into<PathBuf>) -> Result<Self, LogError> {
         let mut log = LogReader::open(events_dir)?;
-        let passed_over = crate::segment_file::passed_over(log.events_dir());
+        let passed_over = segment_file::passed_over(log.events_dir());
         let mut audit = Self::default();
         let mut stated = BTreeMap::new();
         loop {
@@ -138,11 +139,7 @@ impl Audit {
         }
         audit.check_tails(&stated);
         for file in passed_over {
-            let stem = file
-                .split(crate::format::SEGMENT_SUFFIX)
-                .next()
-                .unwrap_or(&file);
-            let (segment, problem) = (SegmentId::new(stem), Problem::NoFile);
+            let (segment, problem) = (SegmentId::new(segment_file::stem(&file)), Problem::NoFile);
             audit.find(Finding {
                 segment,
                 file,
@@ -152,17 +149,9 @@ impl Audit {
             });
         }
         for unread in log.pending() {
-            let known = audit
-                .segments
-                .iter_mut()
-                .find(|(_, known)| known.file == unread.file);
-            let segment = match known {
-                Some((id, known)) => {
-                    known.pending_bytes += unread.bytes;
-                    id.clone()
-                }
-                None => SegmentId::new(unread.file.trim_end_matches(crate::format::SEGMENT_SUFFIX)),
-            };
+            let segment = unread.segment;
+            let known = audit.segments.entry(segment.clone()).or_default();
+            known.pending_bytes += unread.bytes;
             let (file, offset, length) = (unread.file, unread.offset, unread.bytes);
             audit.find(Finding {
                 segment,
@@ -417,6 +406,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::os::unix::fs::symlink("/dev/null", folder.path().join("a.jsonl")).expect("linked");
         std::fs::create_dir(folder.path().join("b.jsonl.zst")).expect("created");
+        std::fs::create_dir(folder.path().join(".c.jsonl")).expect("created");
         let audit = Audit::of(folder.path()).expect("the log is readable");
         let named: Vec<_> = audit
             .findings

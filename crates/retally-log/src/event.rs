@@ -115,13 +115,18 @@ impl Misfit {
     }
 
     pub(crate) fn wrong_for(field: &'static str, raw: &str, want: Cow<'static, str>) -> Self {
-        const SHOWN_CHARS: usize = 60;
-        let mut got: String = raw.chars().take(SHOWN_CHARS).collect();
-        if got.len() < raw.len() {
-            got.push('…');
-        }
+        let got = shortened(raw, 60);
         Self::Wrong { field, got, want }
     }
+}
+
+/// Returns the first characters of a text of which an error needs no more.
+pub(crate) fn shortened(text: &str, chars: usize) -> String {
+    let mut short: String = text.chars().take(chars).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// The members of a line in their order, each value as it stands.

@@ -1,7 +1,7 @@
 //! One line of a segment: how it is checked, read and salvaged.
 
 use crate::envelope::{Draft, Envelope, ExtraFields};
-use crate::event::{Event, Misfit, RawMembers};
+use crate::event::{Event, Misfit, RawMembers, shortened};
 use crate::field::{Kind, count, text};
 use crate::format::{DEPTH_MAX, ISSUE_ALIASES, LINE_BYTES_MAX};
 use crate::json::{Json, Members, is_depth_sound};
@@ -130,7 +130,12 @@ fn not_json(error: serde_json::Error) -> Damage {
     if error.is_eof() {
         return Damage::Torn;
     }
-    Damage::NotJson(error.to_string())
+    not_json_because(&error.to_string())
+}
+
+/// The reason may quote the line.
+fn not_json_because(reason: &str) -> Damage {
+    Damage::NotJson(shortened(reason, 200))
 }
 
 /// Repeated keys are damage at any level, not only on the line's own.
@@ -138,7 +143,7 @@ fn check_nested(members: &RawMembers<'_>) -> Result<(), Damage> {
     for (_, raw) in members {
         let is_nested = raw.starts_with(['{', '[']) && raw.contains('{');
         if is_nested && let Err(error) = Json::parse(raw) {
-            return Err(Damage::NotJson(error.to_string()));
+            return Err(not_json_because(&error.to_string()));
         }
     }
     Ok(())
@@ -268,9 +273,9 @@ pub(crate) fn is_sealed(line: &[u8]) -> bool {
 ///
 /// The last place that looks like a start decides: a line of ours holds those bytes at its start
 /// only, so an earlier start belongs to a line that was torn.
-pub(crate) fn salvage(line: &[u8]) -> Option<usize> {
-    let start = memchr::memmem::rfind(line, LINE_START)?;
-    (start > 0 && is_sealed(&line[start..])).then_some(start)
+pub(crate) fn salvage(bytes: &[u8]) -> Option<usize> {
+    let start = memchr::memmem::rfind(bytes, LINE_START)?;
+    is_sealed(&bytes[start..]).then_some(start)
 }
 
 #[cfg(test)]

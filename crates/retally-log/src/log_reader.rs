@@ -73,6 +73,8 @@ struct Head {
 /// Bytes at the end of a file that are no whole line yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
+    /// The segment.
+    pub segment: SegmentId,
     /// The name of the file in the run's `events/` folder.
     pub file: String,
     /// Where they begin.
@@ -269,16 +271,16 @@ impl LogReader {
 
     /// Returns the bytes at the ends of files that are no whole lines yet, as of the last look.
     pub fn pending(&self) -> impl Iterator<Item = Unread> + '_ {
-        let of_segments = self
-            .segments
-            .iter()
-            .flat_map(Segment::files)
-            .map(|open| Unread {
+        let of_segments = self.segments.iter().flat_map(|segment| {
+            segment.files().iter().map(|open| Unread {
+                segment: segment.id().clone(),
                 file: open.file.name.clone(),
                 offset: open.reader.offset(),
                 bytes: open.pending_bytes,
-            });
+            })
+        });
         let of_others = self.unread.iter().map(|(file, stamp)| Unread {
+            segment: SegmentId::new(segment_file::stem(file)),
             file: file.clone(),
             offset: 0,
             bytes: stamp.bytes,

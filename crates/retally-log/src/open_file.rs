@@ -19,6 +19,8 @@ use std::io;
 pub(crate) struct OpenFile {
     pub(crate) file: SegmentFile,
     pub(crate) reader: SegmentReader<FileSource>,
+    /// Where the times come from, as the first line says once it is probed.
+    pub(crate) times: Option<Times>,
     /// How many bytes stand behind the last LF, as of the last look.
     pub(crate) pending_bytes: u64,
     /// The bytes of the first line. `None` in a compressed file, and until it is probed.
@@ -35,7 +37,6 @@ pub(crate) struct OpenFile {
 /// What the first whole line of a file says about it.
 pub(crate) struct Probe {
     pub(crate) id: SegmentId,
-    pub(crate) times: Times,
     /// `None` where the first line states no valid time.
     pub(crate) first_time: Option<Timestamp>,
 }
@@ -46,6 +47,7 @@ impl OpenFile {
         Self {
             file,
             reader: SegmentReader::new(source),
+            times: None,
             pending_bytes: 0,
             head: None,
             anchor: None,
@@ -58,7 +60,6 @@ impl OpenFile {
     pub(crate) fn probe(&mut self) -> Result<Option<Probe>, LogError> {
         let unknown = Probe {
             id: SegmentId::new(self.file.stem()),
-            times: Times::Given,
             first_time: None,
         };
         let probed = self.reader.next(|item| match item.content {
@@ -89,9 +90,9 @@ impl OpenFile {
                 got: format,
             });
         }
+        self.times = Some(times);
         Ok(Some(Probe {
             id: id.unwrap_or(unknown.id),
-            times,
             first_time,
         }))
     }

@@ -15,7 +15,6 @@ use std::io;
 /// The lines of one segment in their order, from one file or from several that bear its id.
 pub(crate) struct Segment {
     id: SegmentId,
-    times: Times,
     /// The `ts` of the first line.
     first_time: Option<Timestamp>,
     /// Sorted by file name, at least one.
@@ -59,7 +58,6 @@ impl Segment {
     pub(crate) fn new(probe: Probe, file: OpenFile) -> Self {
         Self {
             id: probe.id,
-            times: probe.times,
             first_time: probe.first_time,
             files: vec![file],
             order: Order::File { next_seq: 0 },
@@ -213,15 +211,16 @@ impl Segment {
     ) -> Result<Step<R>, LogError> {
         let Self {
             id,
-            times,
             files,
             order,
             progress,
             ..
         } = self;
+        // The first line of one copy may be damaged.
+        let times = files.iter().find_map(|open| open.times);
         let gate = Gate {
             id,
-            times: *times,
+            times: times.unwrap_or(Times::Given),
             limit,
         };
         match order {

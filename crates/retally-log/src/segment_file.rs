@@ -75,13 +75,23 @@ impl FileStamp {
 impl SegmentFile {
     /// Returns the name without its suffix: the segment's id where its first line states none.
     pub(crate) fn stem(&self) -> &str {
-        let suffix = if self.is_compressed {
-            COMPRESSED_SUFFIX
-        } else {
-            SEGMENT_SUFFIX
-        };
-        self.name.strip_suffix(suffix).unwrap_or(&self.name)
+        stem(&self.name)
     }
+}
+
+/// Returns the name of a segment file without its suffix.
+pub(crate) fn stem(name: &str) -> &str {
+    let suffixes = [COMPRESSED_SUFFIX, SEGMENT_SUFFIX];
+    let mut stems = suffixes
+        .iter()
+        .filter_map(|suffix| name.strip_suffix(suffix));
+    stems.next().unwrap_or(name)
+}
+
+/// Returns whether a file of this name is a segment, if it is a regular one.
+fn is_segment_name(name: &str) -> bool {
+    let is_named_so = name.ends_with(COMPRESSED_SUFFIX) || name.ends_with(SEGMENT_SUFFIX);
+    is_named_so && !name.starts_with('.')
 }
 
 /// Returns the segments of a folder, sorted by name; none where there is no folder.
@@ -107,17 +117,15 @@ pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let is_compressed = name.ends_with(COMPRESSED_SUFFIX);
-        let is_segment = is_compressed || name.ends_with(SEGMENT_SUFFIX);
-        if !is_segment || name.starts_with('.') {
+        if !is_segment_name(&name) {
             continue;
         }
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => {
                 files.push(SegmentFile {
+                    is_compressed: name.ends_with(COMPRESSED_SUFFIX),
                     name,
                     path: entry.path(),
-                    is_compressed,
                     stamp: FileStamp::of(&metadata),
                 });
             }
@@ -139,7 +147,7 @@ pub(crate) fn passed_over(events_dir: &Path) -> Vec<String> {
     let odd = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file()));
     let mut names: Vec<String> = odd
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.ends_with(SEGMENT_SUFFIX) || name.ends_with(COMPRESSED_SUFFIX))
+        .filter(|name| is_segment_name(name))
         .collect();
     names.sort();
     names

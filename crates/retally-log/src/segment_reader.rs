@@ -164,7 +164,9 @@ impl<S: Source> SegmentReader<S> {
                 length: length - 1,
                 checksum: crc32c::crc32c(bytes),
             };
-            let glued = salvage(bytes).map(|at| (bytes.len() - at) as u64 + 1);
+            let glued = salvage(bytes)
+                .map(|at| (bytes.len() - at) as u64 + 1)
+                .filter(|glued_length| *glued_length < length);
             if is_kept_whole && !self.lines.has_ahead(UNSETTLED_BYTES)? {
                 if !is_second_look {
                     is_second_look = true;

@@ -219,7 +219,7 @@ fn a_line_glued_behind_a_torn_one_is_found_at_every_cut() {
         let glued = format!("{}{}", &first[..cut], second.trim_end());
         assert_eq!(salvage(glued.as_bytes()), Some(cut), "{glued}");
     }
-    assert_eq!(salvage(second.trim_end().as_bytes()), None);
+    assert_eq!(salvage(second.trim_end().as_bytes()), Some(0));
 }
 
 #[test]

@@ -3,9 +3,10 @@ use crate::entry::{Content, Place};
 use crate::envelope::Draft;
 use crate::event::{NoteAdded, SegmentOpened};
 use crate::field::Times;
-use crate::format::UNSETTLED_BYTES;
+use crate::format::{LINE_BYTES_MAX, UNSETTLED_BYTES};
 use crate::line_writer::{TextRules, encode_line};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::fs;
 
 mod obstacles;
@@ -198,6 +199,71 @@ fn a_copy_of_a_segment_counts_once_and_the_longer_one_adds_its_rest() {
         "s 4@1",
     ];
     events.check(&expected);
+}
+
+#[test]
+fn where_times_come_from_is_told_by_the_first_copy_whose_first_line_is_sound() {
+    for damaged in ["a.jsonl", "s.jsonl", "z.jsonl"] {
+        let events = Events::new();
+        let whole = [header("s", 0), line(1, 1)].concat();
+        for name in ["s.jsonl", "z.jsonl", "a.jsonl"] {
+            let content = match name == damaged {
+                true => whole.replacen("segment.opened", "segment.openeD", 1),
+                false => whole.clone(),
+            };
+            events.write(name, &content);
+        }
+        let mut log = events.open();
+        let mut seen = Vec::new();
+        let take = |entry: Entry<'_>| match entry {
+            Entry::Stretch(place, Content::Event(event)) => {
+                Some((place.segment.to_string(), event.times))
+            }
+            _ => None,
+        };
+        while let Some(event) = log.next(take).expect("readable") {
+            seen.extend(event);
+        }
+        let given = (damaged[..1].to_owned(), Times::Given);
+        let stamped = ("s".to_owned(), Times::Stamped);
+        let expected = if damaged == "s.jsonl" {
+            vec![stamped]
+        } else {
+            vec![given, stamped]
+        };
+        assert_eq!(
+            BTreeSet::from_iter(seen),
+            BTreeSet::from_iter(expected),
+            "{damaged}"
+        );
+    }
+}
+
+#[test]
+fn a_line_of_the_greatest_length_is_salvaged_whatever_was_visible_when() {
+    let torn = "x".repeat(LINE_BYTES_MAX + (64 << 10));
+    let note = |bytes: usize| {
+        let text = "y".repeat(bytes).into();
+        let (issue, agent) = (None, None);
+        seal(0, 1, &NoteAdded { text, issue, agent }.into())
+    };
+    let glued = note(LINE_BYTES_MAX + 1 - note(0).len());
+    assert_eq!(glued.len(), LINE_BYTES_MAX + 1);
+    let whole = [&*torn, &*glued, &*line(1, 1)].concat();
+    for visible in [0, torn.len() + LINE_BYTES_MAX, whole.len()] {
+        let events = Events::new();
+        events.write("a.jsonl", &whole[..visible]);
+        let mut log = events.open();
+        let mut found = events.read(&mut log);
+        events.append("a.jsonl", &whole[visible..]);
+        log.refresh().expect("readable");
+        found.extend(events.read(&mut log));
+        for text in &mut found {
+            text.truncate(20);
+        }
+        let expected = ["a damage at 0+111411", "a yyyyyyyyyyyyyyyyyy", "a 1@1"];
+        assert_eq!(found, expected, "{visible}");
+    }
 }
 
 #[test]

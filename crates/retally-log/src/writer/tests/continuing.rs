@@ -252,6 +252,7 @@ fn many_files_of_others_keep_nobody_from_continuing_a_segment() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "says why nothing was tested")]
 fn the_segment_of_another_user_is_not_continued() {
     let test = TestRun::new();
     let first = test.append_once("a").segment;
