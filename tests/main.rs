@@ -4,6 +4,7 @@
 mod append;
 mod architecture;
 mod check;
+mod guarantees;
 mod import;
 mod manual;
 mod rebuild;
