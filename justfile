@@ -54,3 +54,7 @@ quickstart:
 soak *arguments:
     cargo build --release
     cargo run --release --example watch_soak -- {{ if arguments == "" { "--events 400000" } else { arguments } }}
+
+# Run the proof of each promise and print what it counted: just guarantees --soak --write A1 C2
+guarantees *arguments:
+    cargo run --quiet --example guarantees -- {{ arguments }}
