@@ -9,6 +9,9 @@ use retally_log::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+/// How long the text of the event of a number is.
+type TextBytes = fn(u32) -> usize;
+
 /// A run in a folder that goes when this does.
 struct TestRun {
     _folder: tempfile::TempDir,
@@ -32,7 +35,7 @@ impl TestRun {
 
     /// Forks a process that appends notes of this many bytes until it is killed or has appended
     /// `events`, and reports each once it is acknowledged.
-    fn fork_writer(&self, name: &str, text_bytes: fn(u32) -> usize, events: u32) -> Child {
+    fn fork_writer(&self, name: &str, text_bytes: TextBytes, events: u32) -> Child {
         Child::fork(|reporter| append_notes(&self.writer(), name, text_bytes, events, reporter))
     }
 }
@@ -40,7 +43,7 @@ impl TestRun {
 fn append_notes(
     writer: &Writer,
     name: &str,
-    text_bytes: fn(u32) -> usize,
+    text_bytes: TextBytes,
     events: u32,
     reporter: &mut Reporter,
 ) {
@@ -158,7 +161,7 @@ fn wait(time: Duration) {
 #[ignore = "10,000 kills: `just guarantees` runs it"]
 fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     const KILLS_A_RUN: u64 = 50;
-    let sizes: [(fn(u32) -> usize, u64); 5] = [
+    let sizes: [(TextBytes, u64); 5] = [
         (|_| 10, 4_000),
         (|_| 150, 3_000),
         (|_| 5_000, 2_000),
