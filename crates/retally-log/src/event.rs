@@ -1,6 +1,7 @@
 //! The events of the format: one table, from which the types, their reader, their writer and
 //! their schema are made.
 
+use crate::canonical_line::Values;
 use crate::field::{FieldValue, IssueStatus, Kind, Llm, Program, RunStatus, Times};
 use crate::identifier::{Identifier, IssueId};
 use crate::json::Object;
@@ -239,6 +240,13 @@ macro_rules! events {
                     Ok(Self { $($field: take!($presence $field: $FieldType),)* })
                 }
 
+                /// Reads the fields of a canonical line.
+                fn from_canonical(values: &mut Values<'a>) -> Option<Self> {
+                    Some(Self {
+                        $($field: values.$presence::<$FieldType>(concat!(",\"", key!($field), "\":"))?,)*
+                    })
+                }
+
                 fn write_fields(&self, line: &mut LineWriter<'_>) {
                     $(write!($presence line, self.$field);)*
                 }
@@ -300,6 +308,15 @@ macro_rules! events {
                         let issue = issue.and_then(|(_, raw)| <IssueId as FieldValue>::parse(raw));
                         Ok(Self::Unknown(UnknownEvent { type_name, issue }))
                     }
+                }
+            }
+
+            /// Reads the payload of a canonical line whose type is `type_name`; `None` where it
+            /// is not one, or the type is not known.
+            pub(crate) fn from_canonical(type_name: &str, values: &mut Values<'a>) -> Option<Self> {
+                match type_name {
+                    $($name => $Type::from_canonical(values).map(Self::$Type),)*
+                    _ => None,
                 }
             }
 

@@ -1,5 +1,6 @@
 //! What may stand in a field of an event: how each kind of value is read, checked and written.
 
+use crate::canonical_line::Values;
 use crate::format::COUNT_MAX;
 use crate::identifier::{Identifier, IssueId, is_canonical_integer};
 use crate::json::{Json, Members, Object};
@@ -76,6 +77,12 @@ pub(crate) trait FieldValue<'a>: Sized {
     /// Reads a JSON text that is known to be well-formed, or returns `None` where it is of
     /// another kind.
     fn parse(raw: &'a str) -> Option<Self>;
+
+    /// Reads the value where it stands in the form in which `write` writes it, or returns `None`:
+    /// a value that has to be read as JSON always does.
+    fn read(_values: &mut Values<'a>) -> Option<Self> {
+        None
+    }
 
     fn write(&self, line: &mut LineWriter<'_>);
 }
@@ -154,6 +161,10 @@ macro_rules! words {
 
             fn parse(raw: &'a str) -> Option<Self> {
                 Self::from_word(&text(raw)?)
+            }
+
+            fn read(values: &mut Values<'a>) -> Option<Self> {
+                Self::from_word(values.text()?)
             }
 
             fn write(&self, line: &mut LineWriter<'_>) {
@@ -246,6 +257,10 @@ impl<'a> FieldValue<'a> for Cow<'a, str> {
         text(raw)
     }
 
+    fn read(values: &mut Values<'a>) -> Option<Self> {
+        values.text().map(Cow::Borrowed)
+    }
+
     fn write(&self, line: &mut LineWriter<'_>) {
         line.text(self);
     }
@@ -256,6 +271,11 @@ impl<'a> FieldValue<'a> for IssueId<'a> {
 
     fn parse(raw: &'a str) -> Option<Self> {
         identifier(raw).map(IssueId::new)
+    }
+
+    fn read(values: &mut Values<'a>) -> Option<Self> {
+        let text = values.integer().or_else(|| values.text());
+        text.map(Self::new)
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
@@ -274,6 +294,10 @@ impl<'a> FieldValue<'a> for Identifier<'a> {
         identifier(raw).map(Identifier::new)
     }
 
+    fn read(values: &mut Values<'a>) -> Option<Self> {
+        values.text().map(Self::new)
+    }
+
     fn write(&self, line: &mut LineWriter<'_>) {
         line.text(self.as_str());
     }
@@ -290,6 +314,10 @@ impl<'a> FieldValue<'a> for bool {
         }
     }
 
+    fn read(values: &mut Values<'a>) -> Option<Self> {
+        values.flag()
+    }
+
     fn write(&self, line: &mut LineWriter<'_>) {
         line.raw(if *self { "true" } else { "false" });
     }
@@ -300,6 +328,10 @@ impl<'a> FieldValue<'a> for u64 {
 
     fn parse(raw: &'a str) -> Option<Self> {
         count(raw)
+    }
+
+    fn read(values: &mut Values<'a>) -> Option<Self> {
+        values.count()
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
@@ -326,6 +358,10 @@ impl<'a> FieldValue<'a> for Decimal {
         Self::parse(raw).ok()
     }
 
+    fn read(values: &mut Values<'a>) -> Option<Self> {
+        Self::parse(values.decimal()?).ok()
+    }
+
     fn write(&self, line: &mut LineWriter<'_>) {
         line.display(self);
     }
@@ -336,6 +372,10 @@ impl<'a> FieldValue<'a> for Timestamp {
 
     fn parse(raw: &'a str) -> Option<Self> {
         Self::parse(&text(raw)?).ok()
+    }
+
+    fn read(values: &mut Values<'a>) -> Option<Self> {
+        Self::parse(values.text()?).ok()
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {

@@ -11,6 +11,7 @@
 mod append_error;
 mod appender;
 mod audit;
+mod canonical_line;
 mod clock;
 mod entry;
 mod envelope;

@@ -1,5 +1,6 @@
 //! One line of a segment: how it is checked, read and salvaged.
 
+use crate::canonical_line;
 use crate::envelope::{Draft, Envelope, ExtraFields};
 use crate::event::{Event, Misfit, RawMembers, shortened};
 use crate::field::{Kind, count, text};
@@ -55,7 +56,7 @@ pub enum Damage {
 }
 
 /// A line whose bytes can be trusted.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SoundLine<'a> {
     pub(crate) seq: Option<u64>,
     /// `None` where the line states no valid time.
@@ -75,6 +76,28 @@ pub(crate) fn parse_line(line: &[u8]) -> Result<SoundLine<'_>, Damage> {
         Some(_) => return Err(Damage::Checksum),
         None => false,
     };
+    if is_sealed && let Some(sound) = read_canonical(line) {
+        return Ok(sound);
+    }
+    parse_json(line, is_sealed)
+}
+
+/// Reads a sealed line in the form in which retally writes it, or returns `None`.
+pub(crate) fn read_canonical(line: &[u8]) -> Option<SoundLine<'_>> {
+    let body = line
+        .split_at_checked(line.len().checked_sub(SEAL_BYTES)?)?
+        .0;
+    let envelope = canonical_line::read(std::str::from_utf8(body).ok()?)?;
+    Some(SoundLine {
+        seq: envelope.seq,
+        ts: Some(envelope.ts),
+        is_sealed: true,
+        content: Ok(envelope),
+    })
+}
+
+/// Reads any line.
+pub(crate) fn parse_json(line: &[u8], is_sealed: bool) -> Result<SoundLine<'_>, Damage> {
     if !is_depth_sound(line) {
         return Err(Damage::TooDeep);
     }

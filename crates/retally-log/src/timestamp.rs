@@ -61,6 +61,19 @@ impl Timestamp {
         DateTime::from_timestamp_micros(self.0).expect("chrono holds the years 0000 to 9999")
     }
 
+    /// Parses the form in which it is written, or returns `None`.
+    pub(crate) fn parse_canonical(text: &str) -> Option<Self> {
+        let (head, fraction) = text.as_bytes().split_at_checked(19)?;
+        let [b'.', micros @ .., b'Z'] = fraction else {
+            return None;
+        };
+        let (seconds, _) = parse_seconds(head).filter(|_| head[10] == b'T' && micros.len() == 6)?;
+        let total = seconds * MICROS_PER_SECOND + digits(micros)?;
+        (Self::MIN.0..=Self::MAX.0)
+            .contains(&total)
+            .then_some(Self(total))
+    }
+
     /// Parses RFC 3339 with any offset. Digits past the microsecond are cut; a leap second
     /// (`:60`) is the first second of the next minute.
     ///
