@@ -57,7 +57,7 @@ fn main() -> Result<()> {
     );
     let root = Root::new(&options.root);
     for number in 0..options.runs {
-        let id = RunId::new(&format!(
+        let id = RunId::new(format!(
             "run_20241203_{:06}_project_{}",
             number % 240_000,
             number % 7

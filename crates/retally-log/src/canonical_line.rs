@@ -222,8 +222,10 @@ mod tests {
             let names: Vec<_> = EventType::ALL.iter().map(|event| event.name).collect();
             let name = self.pick(&names);
             let seq = self.pick(&["12", "0", "9007199254740991"]);
-            let ts = self.pick(&["2024-12-03T14:30:22.123456Z"; 6].as_slice());
-            let ts = if self.rarely(6) { self.pick(TIMES) } else { ts };
+            let ts = match self.rarely(6) {
+                true => self.pick(TIMES),
+                false => "2024-12-03T14:30:22.123456Z",
+            };
             let mut members = vec![
                 format!(
                     "\"seq\":{}",

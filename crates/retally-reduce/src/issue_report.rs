@@ -131,13 +131,13 @@ pub struct IssueReport {
 impl RunState {
     /// Returns where the work on an issue stands, or `None` where no event names it.
     pub fn issue_outcome(&self, id: &IssueId<'_>) -> Option<IssueOutcome> {
-        let issue = self.issues.get(id.as_str())?;
+        let (_, issue) = self.issues.get(id.as_str())?;
         Some(issue.outcome(self.has_ended()))
     }
 
     /// Returns the report of an issue, or `None` where no event names it.
     pub fn issue_report(&self, id: &IssueId<'_>) -> Option<IssueReport> {
-        let (id, issue) = self.issues.get_key_value(id.as_str())?;
+        let (id, issue) = self.issues.get(id.as_str())?;
         Some(issue.report(self, id))
     }
 }

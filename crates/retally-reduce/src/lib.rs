@@ -24,6 +24,7 @@ mod files_stamp;
 mod fold;
 mod issue_report;
 mod issue_state;
+mod issues;
 mod lifetime;
 mod model_pattern;
 mod moment;

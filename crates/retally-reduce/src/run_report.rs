@@ -295,7 +295,7 @@ impl RunState {
     /// Returns the anomalies in log order; what is no single event's comes last.
     fn anomaly_list(&self) -> Vec<Anomaly> {
         let mut placed: Vec<(Position, Anomaly)> = Vec::new();
-        for (id, issue) in &self.issues {
+        for (id, issue) in self.issues.iter() {
             let has_ended = issue.outcome(self.has_ended()).has_ended();
             if issue.anomaly_count(has_ended) == 0 {
                 continue;

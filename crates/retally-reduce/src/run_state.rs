@@ -1,7 +1,8 @@
 //! What the events of a run amount to.
 
 use crate::detail_list::DetailList;
-use crate::issue_state::{ErrorDetail, IssueState, Placed};
+use crate::issue_state::{ErrorDetail, IssueState, Placed, only_adds};
+use crate::issues::Issues;
 use crate::moment::{Extent, Moment};
 use crate::price_book::PriceBook;
 use crate::run_start::RunStart;
@@ -53,7 +54,7 @@ pub struct RunState {
     pub(crate) finished: Option<(Position, Moment, RunStatus)>,
     pub(crate) scored_successes: u64,
     pub(crate) scored_errors: u64,
-    pub(crate) issues: BTreeMap<IssueId<'static>, IssueState>,
+    pub(crate) issues: Issues,
     /// The events that could name an issue and do not.
     pub(crate) without_issue: IssueState,
     /// Always the sums over `issues` and `without_issue`.
@@ -65,9 +66,6 @@ pub struct RunState {
     pub(crate) damaged_lines: u64,
     pub(crate) misfit_lines: u64,
     keys: UsedKeys,
-    /// Issues whose reports may have changed since they were last taken.
-    #[serde(skip)]
-    changed: BTreeSet<IssueId<'static>>,
 }
 
 impl RunState {
@@ -83,7 +81,7 @@ impl RunState {
             finished: None,
             scored_successes: 0,
             scored_errors: 0,
-            issues: BTreeMap::new(),
+            issues: Issues::default(),
             without_issue: IssueState::default(),
             totals: Totals::default(),
             retries_by_agent: BTreeMap::new(),
@@ -92,7 +90,6 @@ impl RunState {
             damaged_lines: 0,
             misfit_lines: 0,
             keys: UsedKeys::default(),
-            changed: BTreeSet::new(),
         }
     }
 
@@ -161,14 +158,7 @@ impl RunState {
     }
 
     fn apply_to_issue(&mut self, id: &IssueId<'_>, placed: Placed<'_, '_>, usage: &UsageSums) {
-        if !self.issues.contains_key(id.as_str()) {
-            let id = id.clone().into_owned();
-            self.issues.insert(id, IssueState::default());
-        }
-        let issue = self
-            .issues
-            .get_mut(id.as_str())
-            .expect("the issue was inserted above");
+        let issue = self.issues.change(id);
         if issue.is_late(placed.position, placed.event) {
             self.is_stale = true;
             return;
@@ -176,18 +166,17 @@ impl RunState {
         if let Some(agent) = placed.event.agent() {
             count_name(&mut self.retries_by_agent, agent, 0);
         }
-        let old = match issue.first() {
-            Some(_) => issue.share(),
-            None => Share::default(),
-        };
+        // An event that only adds changes nothing of it but that the issue is there.
+        let is_first = issue.first().is_none();
+        let old = (!is_first && !only_adds(placed.event)).then(|| issue.share());
         if let Some(agent) = issue.apply(placed, usage) {
             count_name(&mut self.retries_by_agent, &agent, 1);
         }
-        self.totals.share.replace(&old, &issue.share());
-        self.totals.usage.add(usage);
-        if !self.changed.contains(id.as_str()) {
-            self.changed.insert(id.clone().into_owned());
+        if is_first || old.is_some() {
+            let old = old.unwrap_or_default();
+            self.totals.share.replace(&old, &issue.share());
         }
+        self.totals.usage.add(usage);
     }
 
     fn apply_without_issue(&mut self, placed: Placed<'_, '_>, usage: &UsageSums) {
@@ -209,11 +198,7 @@ impl RunState {
 
     /// An issue without an end turns from in progress to abandoned when the run ends.
     fn change_open_issues(&mut self) {
-        let open = self
-            .issues
-            .iter()
-            .filter(|(_, issue)| issue.lifetime.is_open());
-        self.changed.extend(open.map(|(id, _)| id.clone()));
+        self.issues.note_changed(|issue| issue.lifetime.is_open());
     }
 
     /// Says how many lines of the log are damaged and how many are misfits, all told.
@@ -245,18 +230,18 @@ impl RunState {
 
     /// Returns the ids of all issues that an event names, sorted by their text.
     pub fn issue_ids(&self) -> impl Iterator<Item = &IssueId<'static>> {
-        self.issues.keys()
+        self.issues.iter().map(|(id, _)| id)
     }
 
     /// Returns whether an issue ever finished, which is when it has a final report.
     pub fn has_issue_ended(&self, id: &IssueId<'_>) -> bool {
         let issue = self.issues.get(id.as_str());
-        issue.is_some_and(|issue| issue.lifetime.last_status().is_some())
+        issue.is_some_and(|(_, issue)| issue.lifetime.last_status().is_some())
     }
 
     /// Returns the issues whose reports may have changed since this was last called.
     pub fn take_changed(&mut self) -> BTreeSet<IssueId<'static>> {
-        std::mem::take(&mut self.changed)
+        self.issues.take_changed()
     }
 
     /// Returns the errors that name no issue.
