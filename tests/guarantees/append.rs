@@ -87,7 +87,7 @@ impl Found {
         self.segments.insert(place.segment.to_string());
         match content {
             Content::Event(logged) => {
-                let Event::NoteAdded(note) = logged.envelope.event else {
+                let Event::NoteAdded(note) = &logged.envelope.event else {
                     panic!("nobody appended it");
                 };
                 let name = note.text.split(' ').next().expect("not empty");

@@ -35,7 +35,7 @@ fn mark(is_known: &BTreeMap<Scope<'_>, Cell<bool>>, entry: &Entry<'_>) {
     match entry {
         Entry::Rewound => is_known.values().for_each(|known| known.set(false)),
         Entry::Stretch(_, Content::Event(logged)) => {
-            let envelope = &logged.envelope;
+            let envelope = logged.envelope;
             let issue = envelope.event.issue().map(|issue| issue.as_str());
             let key = envelope.key.as_deref();
             if let Some(known) = key.and_then(|key| is_known.get(&(issue, key))) {

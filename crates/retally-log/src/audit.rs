@@ -277,11 +277,11 @@ impl SegmentAudit {
                 if let Event::RunFinished(RunFinished {
                     segments: Some(counts),
                     ..
-                }) = event.envelope.event
+                }) = &event.envelope.event
                 {
                     for (id, lines) in counts {
-                        let most = stated.entry(id.into_owned()).or_default();
-                        *most = lines.max(*most);
+                        let most = stated.entry(id.to_string()).or_default();
+                        *most = (*lines).max(*most);
                     }
                 }
                 None

@@ -6,10 +6,6 @@ use crate::position::{Position, SegmentId};
 
 /// What a [`LogReader`](crate::LogReader) comes upon next.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for the length of a visit"
-)]
 pub enum Entry<'a> {
     /// A stretch of a segment. The stretches of a file and its pending bytes are all its bytes.
     Stretch(Place<'a>, Content<'a>),
@@ -36,15 +32,11 @@ pub struct Place<'a> {
 /// What a stretch of a segment holds.
 #[derive(Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for the length of a visit"
-)]
 pub enum Content<'a> {
     /// An event.
     Event(Logged<'a>),
     /// The description of the segment; no event of the run.
-    Opened(SegmentOpened<'a>),
+    Opened(&'a SegmentOpened<'a>),
     /// A line that was yielded already, from this file or another of the same segment.
     Duplicate,
     /// White space.
@@ -56,10 +48,10 @@ pub enum Content<'a> {
 }
 
 /// An event with its place in the order of the log.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Logged<'a> {
     /// Where it stands in log order.
-    pub position: Position,
+    pub position: &'a Position,
     /// Where the times of its segment come from.
     pub times: Times,
     /// Whether a checksum vouches for it.
@@ -67,5 +59,5 @@ pub struct Logged<'a> {
     /// The line as it stands, without its LF.
     pub line: &'a [u8],
     /// The event itself.
-    pub envelope: Envelope<'a>,
+    pub envelope: &'a Envelope<'a>,
 }

@@ -71,10 +71,10 @@ pub(crate) fn parse_line(line: &[u8]) -> Result<SoundLine<'_>, Damage> {
     if line.len() > LINE_BYTES_MAX {
         return Err(Damage::TooLong);
     }
-    let is_sealed = match checksums(line) {
-        Some((stated, actual)) if stated == actual => true,
-        Some(_) => return Err(Damage::Checksum),
-        None => false,
+    let is_sealed = match Seal::of(line) {
+        Seal::Right => true,
+        Seal::Wrong => return Err(Damage::Checksum),
+        Seal::Absent => false,
     };
     if is_sealed && let Some(sound) = read_canonical(line) {
         return Ok(sound);
@@ -270,26 +270,54 @@ fn read_ts(raw: &str) -> Result<Timestamp, Misfit> {
     })
 }
 
-/// Returns the checksum that a line states and the one that its bytes have, or `None` where it
-/// does not end as a sealed line does.
-fn checksums(line: &[u8]) -> Option<(u32, u32)> {
-    let (body, seal) = line.split_at(line.len().checked_sub(SEAL_BYTES)?);
-    let digits = seal.strip_prefix(SEAL_PREFIX)?.strip_suffix(SEAL_SUFFIX)?;
-    let mut stated = 0;
-    for digit in digits {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
+/// What the end of a line says of its bytes.
+enum Seal {
+    /// The line does not end as a sealed line does.
+    Absent,
+    /// The checksum is that of the bytes.
+    Right,
+    Wrong,
+}
+
+impl Seal {
+    fn of(line: &[u8]) -> Self {
+        let Some((body, seal)) = line
+            .len()
+            .checked_sub(SEAL_BYTES)
+            .map(|at| line.split_at(at))
+        else {
+            return Self::Absent;
         };
-        stated = stated << 4 | u32::from(value);
+        let digits = seal
+            .strip_prefix(SEAL_PREFIX)
+            .and_then(|rest| rest.strip_suffix(SEAL_SUFFIX));
+        let Some(digits) = digits else {
+            return Self::Absent;
+        };
+        // To write the digits that it should have is quicker than to read those that it has.
+        if digits == checksum_digits(body) {
+            return Self::Right;
+        }
+        match digits
+            .iter()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            true => Self::Wrong,
+            false => Self::Absent,
+        }
     }
-    Some((stated, crc32c::crc32c(body)))
+}
+
+/// Returns the checksum of bytes as it stands on a line.
+pub(crate) fn checksum_digits(bytes: &[u8]) -> [u8; CRC_DIGITS] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let crc = crc32c::crc32c(bytes);
+    std::array::from_fn(|at| DIGITS[(crc >> (28 - 4 * at) & 15) as usize])
 }
 
 /// Returns whether the line ends in a checksum that is right.
 pub(crate) fn is_sealed(line: &[u8]) -> bool {
-    checksums(line).is_some_and(|(stated, actual)| stated == actual)
+    matches!(Seal::of(line), Seal::Right)
 }
 
 /// Returns where a whole line of ours begins that stands glued behind a torn one.

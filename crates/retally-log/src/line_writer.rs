@@ -5,7 +5,7 @@ use crate::event::{Event, EventType, Misfit};
 use crate::field::{FieldValue, Kind};
 use crate::format::{COUNT_MAX, DEPTH_MAX, LINE_BYTES_MAX, RESERVED_KEYS};
 use crate::json::{Json, is_depth_sound};
-use crate::line::{LINE_START, SEAL_PREFIX, SEAL_SUFFIX};
+use crate::line::{LINE_START, SEAL_PREFIX, SEAL_SUFFIX, checksum_digits};
 use crate::redactor::Redactor;
 use crate::timestamp::Timestamp;
 use std::borrow::Cow;
@@ -99,9 +99,9 @@ fn write_line(
     if let Some(misfit) = misfit {
         return Err(misfit.into());
     }
-    let crc = crc32c::crc32c(&out[start..]);
+    let digits = checksum_digits(&out[start..]);
     out.extend_from_slice(SEAL_PREFIX);
-    write!(out, "{crc:08x}").expect("a Vec takes every write");
+    out.extend_from_slice(&digits);
     out.extend_from_slice(SEAL_SUFFIX);
     let bytes = out.len() - start;
     if bytes > LINE_BYTES_MAX {

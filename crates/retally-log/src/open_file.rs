@@ -192,13 +192,13 @@ struct Description {
     times: Times,
 }
 
-fn describe(line: SoundLine<'_>) -> Option<Description> {
-    let Event::SegmentOpened(opened) = line.content.ok()?.event else {
+fn describe(line: &SoundLine<'_>) -> Option<Description> {
+    let Event::SegmentOpened(opened) = &line.content.as_ref().ok()?.event else {
         return None;
     };
     Some(Description {
         format: opened.format.unwrap_or(FORMAT_VERSION),
-        id: opened.segment.map(|id| SegmentId::new(&id)),
+        id: opened.segment.as_ref().map(|id| SegmentId::new(id)),
         times: opened.times.unwrap_or(Times::Given),
     })
 }

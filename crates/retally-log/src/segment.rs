@@ -24,12 +24,13 @@ pub(crate) struct Segment {
 }
 
 /// How far a segment was yielded.
-#[derive(Clone, Copy, Default)]
 struct Progress {
     /// The greatest `ts` of the sound lines so far: the effective time.
     time: Option<Timestamp>,
     /// How many sound lines were yielded.
     lines: u64,
+    /// Of the event that was yielded last.
+    position: Position,
 }
 
 /// The order in which the lines are yielded.
@@ -57,11 +58,19 @@ pub(crate) type Limit<'l> = Option<(Timestamp, &'l SegmentId)>;
 impl Segment {
     pub(crate) fn new(probe: Probe, file: OpenFile) -> Self {
         Self {
+            progress: Progress {
+                time: None,
+                lines: 0,
+                position: Position {
+                    time: Timestamp::MIN,
+                    segment: probe.id.clone(),
+                    index: 0,
+                },
+            },
             id: probe.id,
             first_time: probe.first_time,
             files: vec![file],
             order: Order::File { next_seq: 0 },
-            progress: Progress::default(),
         }
     }
 
@@ -177,7 +186,7 @@ impl Segment {
             ..
         } = *mark;
         self.order = Order::File { next_seq };
-        self.progress = Progress { time, lines };
+        (self.progress.time, self.progress.lines) = (time, lines);
         Ok(true)
     }
 
@@ -244,7 +253,7 @@ impl Gate<'_> {
     fn pass<R>(
         &self,
         place: Place<'_>,
-        (line, bytes): (SoundLine<'_>, &[u8]),
+        (line, bytes): (&SoundLine<'_>, &[u8]),
         progress: &mut Progress,
         visit: impl FnOnce(Entry<'_>) -> R,
     ) -> Step<R> {
@@ -256,21 +265,21 @@ impl Gate<'_> {
         }
         progress.time = time;
         progress.lines += 1;
-        let content = match line.content {
-            Err(misfit) => Found::Misfit(misfit),
-            Ok(envelope) => match envelope.event {
+        let content = match &line.content {
+            Err(misfit) => Found::Misfit(misfit.clone()),
+            Ok(envelope) => match &envelope.event {
                 Event::SegmentOpened(opened) => Found::Opened(opened),
-                _ => Found::Event(Logged {
-                    position: Position {
-                        time: time.unwrap_or(envelope.ts),
-                        segment: self.id.clone(),
-                        index: progress.lines - 1,
-                    },
-                    times: self.times,
-                    is_checked: line.is_sealed,
-                    line: bytes,
-                    envelope,
-                }),
+                _ => {
+                    progress.position.time = time.unwrap_or(envelope.ts);
+                    progress.position.index = progress.lines - 1;
+                    Found::Event(Logged {
+                        position: &progress.position,
+                        times: self.times,
+                        is_checked: line.is_sealed,
+                        line: bytes,
+                        envelope,
+                    })
+                }
             },
         };
         Step::Visited(visit(Entry::Stretch(place, content)))
@@ -384,7 +393,7 @@ fn next_of_index<R>(
     let step = match line.map(|line| (parse_line(line.bytes), line.bytes)) {
         Some((Ok(line), bytes)) => {
             place.seq = line.seq;
-            gate.pass(place, (line, bytes), progress, visit)
+            gate.pass(place, (&line, bytes), progress, visit)
         }
         // The file changed under the index; the next refresh finds out.
         Some((Err(damage), _)) => {

@@ -34,17 +34,13 @@ pub(crate) struct Item<'b> {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for the length of a visit"
-)]
 pub(crate) enum Content<'b> {
     /// White space only.
     Blank,
     /// The bytes cannot be trusted.
     Damage(Damage),
     /// A line that can be trusted, with its bytes.
-    Sound(SoundLine<'b>, &'b [u8]),
+    Sound(&'b SoundLine<'b>, &'b [u8]),
 }
 
 impl<S: Source> SegmentReader<S> {
@@ -150,7 +146,7 @@ impl<S: Source> SegmentReader<S> {
             let damage = match judge(bytes, length, self.is_sealed) {
                 Ok(sound) => {
                     self.is_sealed |= sound.is_sealed;
-                    let content = Content::Sound(sound, bytes);
+                    let content = Content::Sound(&sound, bytes);
                     return Ok(Some(visit(Item {
                         offset,
                         length,

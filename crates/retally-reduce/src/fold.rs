@@ -186,7 +186,7 @@ impl RunFold {
                 _ if !takes => {}
                 Entry::Rewound => is_rewound = true,
                 Entry::Stretch(_, Content::Event(event)) => {
-                    state.apply(&event.position, event.times, &event.envelope);
+                    state.apply(event.position, event.times, event.envelope);
                 }
                 Entry::Stretch(_, Content::Damage(_)) => *damaged_lines += 1,
                 Entry::Stretch(_, Content::Misfit(_)) => *misfit_lines += 1,

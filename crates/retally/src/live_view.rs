@@ -56,7 +56,7 @@ fn follow(fold: &mut RunFold, last: &mut Option<(Timestamp, String)>) -> Result<
     while fold
         .step(|entry| {
             if let Entry::Stretch(_, Content::Event(logged)) = entry {
-                let line = event_line(None, &logged.envelope, None);
+                let line = event_line(None, logged.envelope, None);
                 let text = anstream::adapter::strip_str(&line).to_string();
                 let ts = logged.envelope.ts;
                 *last = Some((ts, format!("{}  {text}", &ts.to_string()[..19])));

@@ -70,7 +70,7 @@ impl Sandbox {
     /// Returns time and scope of the events, in log order.
     fn scopes(&self) -> Vec<(Timestamp, Option<String>, String)> {
         self.log(|event| {
-            let envelope = &event.envelope;
+            let envelope = event.envelope;
             let issue = envelope.event.issue().map(ToString::to_string);
             let key = envelope.key.as_deref().expect("all have keys");
             (envelope.ts, issue, key.to_owned())

@@ -182,7 +182,7 @@ impl<'s> Show<'s> {
     /// Shows the next event, and returns whether there was one.
     fn step(&mut self) -> Result<bool> {
         let stepped = next_event(&mut self.replay, |_, logged| {
-            let line = event_line(None, &logged.envelope, None);
+            let line = event_line(None, logged.envelope, None);
             let text = anstream::adapter::strip_str(&line).to_string();
             (logged.envelope.ts, text)
         })?;

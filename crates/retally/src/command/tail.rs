@@ -291,7 +291,7 @@ impl Printer {
             },
             Shown::Event(_, logged) => Line {
                 time: Some(logged.envelope.ts),
-                text: event_line(shown_run, &logged.envelope, width),
+                text: event_line(shown_run, logged.envelope, width),
             },
             Shown::Problem(text) => Line {
                 time: None,

@@ -74,7 +74,7 @@ fn positions_and_seals_go_on() {
         .resume(&marks.expect("a plain file"))
         .expect("it fits");
     let position = |entry: Entry<'_>| match entry {
-        Entry::Stretch(_, Content::Event(event)) => Some(event.position),
+        Entry::Stretch(_, Content::Event(event)) => Some(event.position.clone()),
         _ => None,
     };
     let position = log
