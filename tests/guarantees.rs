@@ -7,6 +7,7 @@
 mod append;
 mod child;
 mod random;
+mod retention;
 
 /// Says what was counted to prove a promise.
 #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]

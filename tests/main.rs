@@ -3,10 +3,12 @@
 
 mod append;
 mod architecture;
+mod archive;
 mod check;
 mod guarantees;
 mod import;
 mod manual;
+mod purge;
 mod rebuild;
 mod replay;
 mod report;

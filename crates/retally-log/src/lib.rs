@@ -10,6 +10,7 @@
 
 mod append_error;
 mod appender;
+mod archive;
 mod audit;
 mod canonical_line;
 mod clock;
@@ -39,6 +40,7 @@ mod number;
 mod open_file;
 mod position;
 mod redactor;
+mod removal;
 mod root;
 mod run_dir;
 mod run_id;
@@ -55,6 +57,7 @@ mod timestamp;
 mod writer;
 
 pub use append_error::AppendError;
+pub use archive::{ArchiveError, Archived};
 pub use audit::{Audit, Finding, Problem, SegmentAudit};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::{Content, Entry, Logged, Place};
@@ -83,6 +86,7 @@ pub use mark::Mark;
 pub use number::{Decimal, Number, NumberError};
 pub use position::{Position, SegmentId};
 pub use redactor::Redactor;
+pub use removal::RemoveError;
 pub use root::{Root, RootError};
 pub use run_dir::RunDir;
 pub use run_id::{RunId, RunIdError};

@@ -170,6 +170,17 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
+/// The memory that a compressed segment may ask for to be read is 2 to this power, in bytes: what
+/// the levels of zstd up to 19 use.
+const WINDOW_LOG_MAX: u32 = 23;
+
+/// Reads a compressed segment.
+pub(crate) fn decoder(file: File) -> io::Result<zstd::Decoder<'static, io::BufReader<File>>> {
+    let mut decoder = zstd::Decoder::new(file)?;
+    decoder.window_log_max(WINDOW_LOG_MAX)?;
+    Ok(decoder)
+}
+
 /// The flags with which a segment is opened, beside those of std.
 pub(crate) fn no_follow() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()

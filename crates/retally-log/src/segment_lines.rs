@@ -132,7 +132,7 @@ fn numbered(line: &[u8]) -> Option<Numbered> {
 fn contents(file: &SegmentFile) -> io::Result<Box<dyn BufRead>> {
     let plain = segment_file::open(&file.path)?;
     Ok(match file.is_compressed {
-        true => Box::new(BufReader::new(zstd::Decoder::new(plain)?)),
+        true => Box::new(BufReader::new(segment_file::decoder(plain)?)),
         false => Box::new(BufReader::new(plain)),
     })
 }

@@ -23,10 +23,6 @@ pub(crate) struct FileSource {
     fault: Option<String>,
 }
 
-/// The memory that a compressed segment may ask for to be read is 2 to this power, in bytes: what
-/// the levels of zstd up to 19 use.
-const WINDOW_LOG_MAX: u32 = 23;
-
 enum Opened {
     Plain(File),
     Compressed {
@@ -65,8 +61,7 @@ impl FileSource {
         if self.opened.is_none() {
             let file = segment_file::open(&self.path)?;
             self.opened = Some(if self.is_compressed {
-                let mut decoder = zstd::Decoder::new(file)?;
-                decoder.window_log_max(WINDOW_LOG_MAX)?;
+                let decoder = segment_file::decoder(file)?;
                 Opened::Compressed { decoder, offset: 0 }
             } else {
                 Opened::Plain(file)

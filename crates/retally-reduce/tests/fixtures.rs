@@ -2,7 +2,7 @@
 //!
 //! `RETALLY_BLESS=1` writes what the logs give instead. Look at the difference before you keep it.
 
-use retally_log::{Json, Root, RunId};
+use retally_log::{Json, Root, RunDir, RunId};
 use retally_reduce::{Change, PRICES_FILE, PriceBook, RebuildMode, rebuild};
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,13 +40,14 @@ fn run_id(scenario: &Path) -> RunId {
 }
 
 /// Rebuilds the log of a scenario in a root of its own and returns all report files.
-fn reports(scenario: &Path) -> Files {
+fn reports(scenario: &Path, arrange: impl FnOnce(&RunDir)) -> Files {
     let folder = tempfile::tempdir().expect("a folder");
     let root = Root::new(folder.path());
     let run = root.create_run(&run_id(scenario)).expect("a run");
     for (name, bytes) in files_of(&scenario.join("events")) {
         fs::write(run.events_path().join(name), bytes).expect("copied");
     }
+    arrange(&run);
     // Without a book of its own a scenario prices nothing, whatever the built-in book says.
     let prices = fs::read(scenario.join(PRICES_FILE)).unwrap_or_default();
     fs::write(folder.path().join(PRICES_FILE), prices).expect("copied");
@@ -136,7 +137,7 @@ fn each_log_gives_the_expected_report_files() {
     let is_blessing = std::env::var_os("RETALLY_BLESS").is_some_and(|value| value == "1");
     let mut failures = Vec::new();
     for scenario in scenarios() {
-        let (got, expected) = (reports(&scenario), scenario.join("expected"));
+        let (got, expected) = (reports(&scenario, |_| {}), scenario.join("expected"));
         if is_blessing {
             bless(&expected, &got);
             continue;
@@ -170,7 +171,7 @@ fn each_scenario_says_what_it_shows_and_the_list_has_them_all() {
 fn check_seed(example: &str, report: &str) {
     let scenario = fixtures().join("seed");
     let example = fs::read_to_string(scenario.join(example)).expect("the example");
-    let report = String::from_utf8(reports(&scenario)[report].clone()).expect("UTF-8");
+    let report = String::from_utf8(reports(&scenario, |_| {})[report].clone()).expect("UTF-8");
     let parse = |text: &str| Json::parse(text).expect("JSON");
     let mut differing = Vec::new();
     compare(&parse(&example), Some(&parse(&report)), "", &mut differing);
@@ -214,4 +215,19 @@ fn the_run_report_of_the_seed_has_the_numbers_of_its_example() {
 #[test]
 fn the_issue_report_of_the_seed_has_the_numbers_of_its_example() {
     check_seed("seed_issue.json", "issues/issue_123_report.json");
+}
+
+#[test]
+fn every_log_gives_the_same_report_files_once_it_is_archived() {
+    for scenario in scenarios() {
+        let archive = |run: &RunDir| {
+            for segment in run.archive(19).expect("readable") {
+                segment.result.expect("nobody writes it");
+            }
+            let names = run.segment_bytes().expect("readable").into_keys();
+            assert!(names.into_iter().all(|name| name.ends_with(".zst")));
+        };
+        let (plain, archived) = (reports(&scenario, |_| {}), reports(&scenario, archive));
+        assert!(plain == archived, "{}", name(&scenario));
+    }
 }

@@ -1,5 +1,6 @@
 //! What can be asked of the command line.
 
+use crate::age::Age;
 use crate::exit::EXIT_CODES_HELP;
 use crate::playback::Speed;
 use crate::sheet::Format;
@@ -99,6 +100,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Turn other tools' logs into runs
     Import(Import),
+    /// Compress the logs of runs that ended; everything reads them as before
+    Archive(Archive),
+    /// Remove whole runs that are old
+    Purge(Purge),
     /// Print what completes the words of this command in a shell
     Completions(Completions),
     /// Print the manual page
@@ -293,6 +298,56 @@ pub(crate) struct Import {
     /// The run to import into, where the format does not say
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A log is removed only once its compressed form was read back from the disk and compared. Whatever
+dies meanwhile, nothing is lost: archive again. Writers that are not retally's take no lock, so end
+them first. `zstd -d` makes a plain segment again.
+
+Examples:
+  retally archive latest
+  retally archive --older-than 30d --dry-run")]
+pub(crate) struct Archive {
+    /// Runs; those that --older-than selects where none is named
+    #[arg(value_name = "RUN", required_unless_present = "older_than")]
+    pub(crate) runs: Vec<String>,
+    /// Only runs whose logs did not change for so long, such as 30d or 12h, or since a day
+    #[arg(long, value_name = "AGE|DAY", value_parser = Age::parse)]
+    pub(crate) older_than: Option<Age>,
+    /// Archive runs without an end too
+    #[arg(long)]
+    pub(crate) unfinished: bool,
+    /// How hard zstd tries, from 1 to 19
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u8).range(1..=19))]
+    pub(crate) level: u8,
+    /// Change nothing, and print what would be compressed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --yes nothing is removed. A run goes with all that is in its folder; one that a process
+writes stays, and so does one without an end.
+
+Examples:
+  retally purge --older-than 180d
+  retally purge --older-than 2025-01-01 --yes")]
+pub(crate) struct Purge {
+    /// Runs; all of the root where none is named
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Only runs whose logs did not change for so long, such as 180d or 12h, or since a day
+    #[arg(long, value_name = "AGE|DAY", value_parser = Age::parse)]
+    pub(crate) older_than: Age,
+    /// Remove runs without an end too
+    #[arg(long)]
+    pub(crate) unfinished: bool,
+    /// Remove them, and do not only say which
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,8 @@
 //! exit codes. Errors are printed here, once.
 #![forbid(unsafe_code)]
 
+mod age;
+mod aged_run;
 mod cli;
 mod command;
 mod event_line;

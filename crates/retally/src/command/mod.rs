@@ -1,11 +1,13 @@
 //! A file for each command; each connects options to the libraries and prints what they say.
 
 mod append;
+mod archive;
 mod check;
 mod completions;
 mod finish;
 mod import;
 mod man;
+mod purge;
 mod rebuild;
 mod replay;
 pub(crate) mod report;
@@ -33,6 +35,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Watch(options) => watch::run(&setting, &options),
         Command::Check(options) => check::run(&setting, &options),
         Command::Import(options) => import::run(&setting, &options),
+        Command::Archive(options) => archive::run(&setting, &options),
+        Command::Purge(options) => purge::run(&setting, &options),
         Command::Completions(options) => completions::run(&options),
         Command::Man(options) => man::run(&options),
     }
