@@ -53,11 +53,6 @@ impl FaultyStorage {
         }))
     }
 
-    /// Returns how many calls there were.
-    pub(crate) fn calls(&self) -> usize {
-        self.0.calls.load(Ordering::SeqCst)
-    }
-
     fn judge(&self, call: Call) -> io::Result<Option<usize>> {
         let number = self.0.calls.fetch_add(1, Ordering::SeqCst);
         match (self.0.judge)(call, number) {

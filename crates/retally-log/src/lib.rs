@@ -36,9 +36,16 @@ mod log_error;
 mod log_reader;
 mod log_stamp;
 mod mark;
+#[cfg(test)]
+mod modelled_storage;
 mod number;
 mod open_file;
 mod position;
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+#[path = "../../../tests/guarantees/random.rs"]
+mod random;
 mod redactor;
 mod removal;
 mod root;

@@ -43,6 +43,18 @@ impl FileStamp {
         }
     }
 
+    /// Returns one that says nothing but a size.
+    #[cfg(test)]
+    pub(crate) fn of_size(bytes: u64) -> Self {
+        Self {
+            device: 0,
+            inode: 0,
+            bytes,
+            modified: (0, 0),
+            changed: (0, 0),
+        }
+    }
+
     /// Returns all of it, for a digest.
     pub(crate) fn to_bytes(self) -> [u8; 56] {
         let Self {

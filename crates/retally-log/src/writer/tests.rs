@@ -18,6 +18,7 @@ use std::time::Duration;
 mod continuing;
 mod durability;
 mod faults;
+mod power_loss;
 
 /// A run in a folder that goes when this does.
 struct TestRun {

@@ -1,9 +1,13 @@
 //! What a writer does when calls fail: the Nth, for every N, once and for ever.
 
 use super::*;
+use crate::proof::proved;
 
 const ENOSPC: i32 = Errno::NOSPC.raw_os_error();
 const EIO: i32 = Errno::IO.raw_os_error();
+const EDQUOT: i32 = Errno::DQUOT.raw_os_error();
+const EINTR: i32 = Errno::INTR.raw_os_error();
+const ENOLCK: i32 = Errno::NOLCK.raw_os_error();
 
 impl TestRun {
     fn faulty(&self, storage: &FaultyStorage, durability: Durability) -> Writer {
@@ -65,63 +69,108 @@ fn append_some(writer: &Writer) -> (Vec<String>, Vec<String>) {
     (acknowledged, others)
 }
 
-/// Appends while one call or all from one on fail, then again when none does.
-fn check_fault(fails: impl Fn(usize) -> bool + Send + Sync + 'static, errno: i32, context: &str) {
-    for durability in [Durability::Process, Durability::Power] {
-        let test = TestRun::new();
-        test.append_once("before");
-        let is_over = Arc::new(AtomicBool::new(false));
-        let over = Arc::clone(&is_over);
-        let fails = &fails;
-        let storage = {
-            let failing: BTreeSet<usize> = (0..200).filter(|number| fails(*number)).collect();
-            FaultyStorage::new(move |_, number| {
-                let is_failing = failing.contains(&number) && !over.load(Ordering::SeqCst);
-                match is_failing {
-                    true => Verdict::Fail(errno),
-                    false => Verdict::Pass,
-                }
-            })
-        };
-        let writer = test.faulty(&storage, durability);
-        let (mut acknowledged, others) = append_some(&writer);
-        assert!(storage.calls() < 200);
-        is_over.store(true, Ordering::SeqCst);
-        if let Err(error) = writer.append(note("after")) {
-            assert!(
-                matches!(error, AppendError::SyncFailed { .. }),
-                "{context}: {error}"
-            );
-            writer.reopen();
-            writer.append(note("after")).expect("appended");
-        }
-        drop(writer);
-        test.append_once("last");
-        acknowledged.extend(["before", "after", "last"].map(str::to_owned));
-        test.check_notes(&acknowledged, &others, context);
+/// How a writer goes about it.
+#[derive(Clone, Copy)]
+struct Way {
+    durability: Durability,
+    /// Whether there is a segment to go on with.
+    continues: bool,
+}
+
+const WAYS: [Way; 4] = [
+    Way {
+        durability: Durability::Process,
+        continues: true,
+    },
+    Way {
+        durability: Durability::Process,
+        continues: false,
+    },
+    Way {
+        durability: Durability::Power,
+        continues: true,
+    },
+    Way {
+        durability: Durability::Power,
+        continues: false,
+    },
+];
+
+/// Appends while one call or all from one on fail, then again when none does. Returns which calls
+/// were made.
+fn check_fault(fails: impl Fn(usize) -> bool, errno: i32, way: Way) -> Vec<Call> {
+    let test = TestRun::new();
+    let before: Vec<_> = way
+        .continues
+        .then_some("before".to_owned())
+        .into_iter()
+        .collect();
+    for text in &before {
+        test.append_once(text);
     }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let storage = {
+        const CALLS_MAX: usize = 200;
+        let failing: Vec<bool> = (0..CALLS_MAX).map(&fails).collect();
+        let (over, made) = (Arc::clone(&is_over), Arc::clone(&calls));
+        FaultyStorage::new(move |call, number| {
+            if over.load(Ordering::SeqCst) {
+                return Verdict::Pass;
+            }
+            made.lock().expect("not poisoned").push(call);
+            match failing[number] {
+                true => Verdict::Fail(errno),
+                false => Verdict::Pass,
+            }
+        })
+    };
+    let writer = test.faulty(&storage, way.durability);
+    let (mut acknowledged, others) = append_some(&writer);
+    is_over.store(true, Ordering::SeqCst);
+    if let Err(error) = writer.append(note("after")) {
+        let is_refusal = matches!(error, AppendError::SyncFailed { .. });
+        assert!(is_refusal, "{errno}: {error}");
+        writer.reopen();
+        writer.append(note("after")).expect("appended");
+    }
+    drop(writer);
+    test.append_once("last");
+    acknowledged.extend(before);
+    acknowledged.extend(["after", "last"].map(str::to_owned));
+    let calls = calls.lock().expect("not poisoned").clone();
+    test.check_notes(&acknowledged, &others, &format!("{errno}: {calls:?}"));
+    calls
 }
 
 #[test]
 fn any_call_may_fail_and_the_log_stays_whole() {
-    for errno in [ENOSPC, EIO, Errno::INTR.raw_os_error()] {
-        for n in 0..60 {
-            check_fault(
-                move |number| number == n,
-                errno,
-                &format!("call {n}: {errno}"),
-            );
+    let mut kinds = BTreeSet::new();
+    let (mut once, mut for_ever) = (0, 0);
+    for way in WAYS {
+        let calls = check_fault(|_| false, EIO, way);
+        for errno in [ENOSPC, EIO, EDQUOT, EINTR, ENOLCK] {
+            for n in 0..calls.len() {
+                let made = check_fault(|number| number == n, errno, way);
+                kinds.insert(format!("{:?}", made[n]));
+                once += 1;
+                // No system interrupts each attempt; a write is tried until it is not.
+                if errno != EINTR {
+                    check_fault(|number| number >= n, errno, way);
+                    for_ever += 1;
+                }
+            }
         }
     }
-    for errno in [ENOSPC, EIO] {
-        for n in 0..60 {
-            check_fault(
-                move |number| number >= n,
-                errno,
-                &format!("from call {n}: {errno}"),
-            );
-        }
-    }
+    // The last kind, a removal, is of a header that was torn.
+    assert_eq!(kinds.len(), 10, "{kinds:?}");
+    proved(
+        "A3",
+        &format!(
+            "{once} calls that fail, {for_ever} from which on all do, of {} kinds",
+            kinds.len()
+        ),
+    );
 }
 
 #[test]
@@ -145,7 +194,7 @@ fn a_short_write_is_carried_on_wherever_it_ends() {
 }
 
 /// Lets a write take some bytes and the next none, and returns what the writer says of it.
-fn tear(test: &TestRun, writes_before: usize, bytes: usize) -> (Writer, AppendError) {
+fn tear(test: &TestRun, writes_before: usize, bytes: usize, errno: i32) -> (Writer, AppendError) {
     let writes = AtomicUsize::new(0);
     let storage = FaultyStorage::new(move |call, _| {
         if call != Call::Write {
@@ -154,7 +203,7 @@ fn tear(test: &TestRun, writes_before: usize, bytes: usize) -> (Writer, AppendEr
         let number = writes.fetch_add(1, Ordering::SeqCst);
         match number.checked_sub(writes_before) {
             Some(0) => Verdict::Short(bytes),
-            Some(1) => Verdict::Fail(ENOSPC),
+            Some(1) => Verdict::Fail(errno),
             _ => Verdict::Pass,
         }
     });
@@ -181,9 +230,13 @@ fn a_full_disk_tears_a_line_and_the_next_append_is_intact() {
             .expect("a line")
             .len()
     };
-    for bytes in 1..2 * line {
+    let errnos = [ENOSPC, EDQUOT, EIO];
+    let cuts = errnos
+        .iter()
+        .flat_map(|errno| (1..2 * line).map(|bytes| (bytes, *errno)));
+    for (bytes, errno) in cuts.clone() {
         let test = TestRun::new();
-        let (writer, error) = tear(&test, 1, bytes);
+        let (writer, error) = tear(&test, 1, bytes, errno);
         let AppendError::Write {
             whole_events,
             is_torn,
@@ -212,13 +265,23 @@ fn a_full_disk_tears_a_line_and_the_next_append_is_intact() {
         assert_eq!(segments.len(), 1);
         assert_eq!(lines(&segments[0]), expected, "{bytes} bytes");
     }
+    proved(
+        "A4",
+        &format!("{} short writes before an error", cuts.count()),
+    );
 }
 
 #[test]
 fn a_torn_header_leaves_no_segment() {
-    for bytes in [1, 100, 300] {
+    let header = {
         let test = TestRun::new();
-        let (writer, error) = tear(&test, 0, bytes);
+        let path = test.path(&test.append_once("a").segment);
+        let content = std::fs::read(path).expect("readable");
+        memchr::memchr(b'\n', &content).expect("a line")
+    };
+    for bytes in 1..header {
+        let test = TestRun::new();
+        let (writer, error) = tear(&test, 0, bytes, ENOSPC);
         assert!(
             matches!(
                 error,
@@ -233,6 +296,27 @@ fn a_torn_header_leaves_no_segment() {
         assert_eq!(test.segments().len(), 1, "the torn one is gone");
         test.check_notes(&["after".to_owned()], &[], "torn header");
     }
+    proved("A4", &format!("{} torn headers", header - 1));
+}
+
+#[test]
+fn a_torn_header_that_cannot_be_removed_is_left_alone() {
+    let test = TestRun::new();
+    let writes = AtomicUsize::new(0);
+    let storage = FaultyStorage::new(move |call, _| match call {
+        Call::Remove => Verdict::Fail(EIO),
+        Call::Write => match writes.fetch_add(1, Ordering::SeqCst) {
+            0 => Verdict::Short(100),
+            1 => Verdict::Fail(ENOSPC),
+            _ => Verdict::Pass,
+        },
+        _ => Verdict::Pass,
+    });
+    let writer = test.faulty(&storage, Durability::Process);
+    writer.append(note("a")).expect_err("the disk is full");
+    assert_eq!(writer.append(note("after")).expect("appended").seq, 1);
+    assert_eq!(test.segments().len(), 2);
+    test.check_notes(&["after".to_owned()], &[], "torn header");
 }
 
 #[test]
@@ -272,6 +356,60 @@ fn after_a_failed_sync_the_writer_refuses_until_it_is_reopened() {
     writer.sync().expect("synced");
     let expected = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]);
     assert_eq!(test.notes(), expected);
+}
+
+#[test]
+fn what_a_failed_sync_leaves_in_doubt_is_never_acknowledged() {
+    let mut failures = 0;
+    for failing in [Call::Sync, Call::SyncDir] {
+        for n in 0.. {
+            let test = TestRun::new();
+            let count = AtomicUsize::new(0);
+            let storage = FaultyStorage::new(move |call, _| {
+                match call == failing && count.fetch_add(1, Ordering::SeqCst) == n {
+                    true => Verdict::Fail(EIO),
+                    false => Verdict::Pass,
+                }
+            });
+            let writer = test.faulty(&storage, Durability::Power);
+            let texts: Vec<_> = (0..10).map(|text| text.to_string()).collect();
+            let results: Vec<_> = texts.iter().map(|text| writer.append(note(text))).collect();
+            let acknowledged = results.iter().take_while(|result| result.is_ok()).count();
+            if acknowledged == texts.len() {
+                break;
+            }
+            // One sync an append; those of folders come with the first.
+            assert_eq!(acknowledged, if failing == Call::Sync { n } else { 0 });
+            for result in &results[acknowledged..] {
+                assert!(
+                    matches!(result, Err(AppendError::SyncFailed { .. })),
+                    "{result:?}"
+                );
+            }
+            let in_doubt = test.notes();
+            assert_eq!(
+                in_doubt.len(),
+                acknowledged + 1,
+                "nothing behind the failure"
+            );
+            writer.reopen();
+            for text in &texts[acknowledged..] {
+                let again = writer.append(note(text)).expect("appended");
+                assert!(
+                    results
+                        .iter()
+                        .flatten()
+                        .all(|it| it.segment != again.segment)
+                );
+            }
+            failures += 1;
+        }
+    }
+    assert_eq!(failures, 13);
+    proved(
+        "A5",
+        &format!("{failures} failed syncs, of segments and folders"),
+    );
 }
 
 #[test]
