@@ -6,7 +6,10 @@
 
 mod append;
 mod child;
+mod hostile;
+mod names;
 mod random;
+pub(crate) mod terminal;
 
 /// Says what was counted to prove a promise.
 #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
