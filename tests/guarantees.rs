@@ -7,6 +7,7 @@
 mod append;
 mod child;
 mod hostile;
+mod links;
 mod names;
 mod random;
 pub(crate) mod terminal;
