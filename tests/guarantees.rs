@@ -6,6 +6,7 @@
 
 mod append;
 mod child;
+mod forgery;
 mod hostile;
 mod links;
 mod names;

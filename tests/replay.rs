@@ -1,4 +1,4 @@
-use crate::guarantees::terminal::run_on_terminal;
+use crate::guarantees::terminal::{Input, run_on_terminal};
 use crate::support::Sandbox;
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -114,7 +114,7 @@ fn lines_for_machines_are_harmless_on_a_terminal() {
     let run = sandbox.run(&["start", "--project", "1", "--mode", "\u{9b}31m\u{202e}"]);
     let mut command = sandbox.command();
     command.args(["replay", "--format", "jsonl", run.trim_end()]);
-    let (_, shown) = run_on_terminal(command, Stdio::null());
+    let (_, shown) = run_on_terminal(command, Input::From(Stdio::null()));
     assert!(
         shown.contains(r#""execution_mode":"\u009b31m\u202e""#),
         "{shown}"

@@ -2,7 +2,7 @@
 
 use super::hostile;
 use super::random::Random;
-use super::terminal::run_on_terminal;
+use super::terminal::{Input, run_on_terminal};
 use super::{proved, quick_or_soak};
 use retally_log::{Draft, Root, RunId, RunStatus, Timestamp, Writer, WriterOptions, file_stem};
 use retally_reduce::{PriceBook, RunFiles, RunFold};
@@ -71,20 +71,30 @@ impl World {
         self.run_with(&words, Stdio::null())
     }
 
+    /// Runs a command on a whole screen, and checks that none but its own controls reach it.
+    fn run_on_screen(&mut self, words: &[&str], keys: &'static str) {
+        self.commands += 1;
+        let words: Vec<_> = words.iter().map(OsStr::new).collect();
+        let (status, shown) = run_on_terminal(self.command(&words), Input::Keys(keys));
+        assert!(status.success(), "{words:?}: {status}: {shown}");
+        // It places and colours its text with these two, and begins and ends with others like them.
+        let is_own = |rest: &str| {
+            let end = rest.find(|c: char| c.is_ascii_alphabetic());
+            rest.starts_with('[') && end.is_some_and(|end| end < 20)
+        };
+        for (at, shown) in shown.split('\u{1b}').enumerate() {
+            assert!(at == 0 || is_own(shown), "{shown:?}");
+            assert!(!shown.contains(|c| is_active(c) && c != '\r'), "{shown:?}");
+        }
+        assert!(shown.contains("\\u{1b}"), "what is hostile was shown");
+    }
+
     fn run_with(&mut self, words: &[&OsStr], input: Stdio) -> (i32, String) {
         self.commands += 1;
-        let (status, shown) = run_on_terminal(self.command(words), input);
+        let (status, shown) = run_on_terminal(self.command(words), Input::From(input));
         let code = status.code().unwrap_or(-1);
         let shortly = || -> String { format!("{words:?}").chars().take(300).collect() };
         assert!((0..=3).contains(&code), "{}: {status}", shortly());
-        let is_active = |shown: char| {
-            (shown.is_control() && shown != '\n')
-                || matches!(
-                    shown,
-                    '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}'
-                )
-                || matches!(shown, '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-        };
         if let Some(at) = shown.find(is_active) {
             let near = shown[at..].chars().take(50);
             panic!("{}: {:?}", shortly(), near.collect::<String>());
@@ -117,6 +127,14 @@ impl World {
         }
         found
     }
+}
+
+/// Returns whether a terminal acts on a character, or turns or hides the text around it.
+fn is_active(shown: char) -> bool {
+    (shown.is_control() && shown != '\n')
+        || matches!(shown, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(shown, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(shown, '\u{e0000}'..='\u{e007f}')
 }
 
 /// Checks that a root holds runs and nothing else, each with its segments and report files and
@@ -467,4 +485,28 @@ fn random_id(random: &mut Random) -> String {
         0 => file_stem(&id),
         _ => id,
     }
+}
+
+#[test]
+#[ignore = "250 commands: `just guarantees` runs it"]
+fn no_character_of_a_log_acts_on_a_terminal() {
+    let mut world = World::new();
+    let (_, shown) = world.run(&["start", "--project", "1", "--mode", "x"]);
+    let run = shown.trim_end();
+    let active = ('\0'..='\u{e007f}').filter(|shown| is_active(*shown) || *shown == '\n');
+    let names: Vec<_> = active.map(|active| format!("a{active}b")).collect();
+    let input = world.path("inputs/all.jsonl");
+    let lines: String = names.iter().map(|name| lines_of(name)).collect();
+    // The last is the one that the screen shows.
+    fs::write(&input, lines + &lines_of("\u{1b}[31m\u{9b}31m\u{202e}")).expect("written");
+    let input = fs::File::open(input).expect("the input").into();
+    world.run_with(&["append", run].map(OsStr::new), input);
+    check_output(&mut world, run);
+    for name in names.iter().filter(|name| !name.contains('\0')) {
+        let (code, shown) = world.run(&["report", run, "--issue", name]);
+        assert_eq!(code, 0, "{shown}");
+    }
+    world.run_on_screen(&["replay", run, "--speed", "max"], "\u{1b}[Fq");
+    let counts = format!("{} characters, {} commands", names.len(), world.commands);
+    proved("T9", &counts);
 }
