@@ -1,7 +1,8 @@
 //! Keeps the architecture: which crate may depend on which, what no crate may turn on, and (in
-//! `sources`) what no library source may hold.
+//! `sources`) what no library source may hold, and (in `supply`) what it may be built from.
 
 mod sources;
+mod supply;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

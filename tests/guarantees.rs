@@ -6,8 +6,13 @@
 
 mod append;
 mod child;
+mod forgery;
+mod hostile;
+mod links;
+mod names;
 mod random;
 mod retention;
+pub(crate) mod terminal;
 
 /// Says what was counted to prove a promise.
 #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]

@@ -158,6 +158,11 @@ fn an_import_that_cannot_be_done_says_why() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(import(&["jsonl", "-", "--run", "prices.toml"]), @"
+    exit 2
+    --- stderr
+    error: --run cannot be `prices.toml`, which is the name of the price book
+    ");
     assert_snapshot!(import(&["jsonl", "-", "--run", "latest"]), @"
     exit 2
     --- stderr

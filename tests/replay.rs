@@ -1,6 +1,8 @@
+use crate::guarantees::terminal::{Input, run_on_terminal};
 use crate::support::Sandbox;
 use insta::assert_snapshot;
 use serde_json::Value;
+use std::process::Stdio;
 
 const RUN: &str = "run_20241203_143022_project_168";
 
@@ -104,4 +106,17 @@ fn what_replay_cannot_do_is_said() {
 
     For more information, try '--help'.
     ");
+}
+
+#[test]
+fn lines_for_machines_are_harmless_on_a_terminal() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["start", "--project", "1", "--mode", "\u{9b}31m\u{202e}"]);
+    let mut command = sandbox.command();
+    command.args(["replay", "--format", "jsonl", run.trim_end()]);
+    let (_, shown) = run_on_terminal(command, Input::From(Stdio::null()));
+    assert!(
+        shown.contains(r#""execution_mode":"\u009b31m\u202e""#),
+        "{shown}"
+    );
 }

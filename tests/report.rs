@@ -242,3 +242,32 @@ fn runs_that_cannot_be_read_do_not_hide_the_others() {
     error: 1 of 2 runs could not be read
     ");
 }
+
+#[test]
+fn csv_is_harmless_to_spreadsheets_unless_it_is_for_programs() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", "1"]);
+    sandbox.run(&["append", "latest", "issue.started", "issue==1+1"]);
+    assert_snapshot!(sandbox.run(&["report", "latest", "--format", "csv"]), @"
+    issue,status,duration_seconds,agent_attempts,agent_retries,pipelines,failed_pipelines,debugging_cycles,errors,cost_usd
+    '=1+1,in_progress,0.0,0,0,0,0,0,0,
+    ");
+    assert_snapshot!(sandbox.run(&["report", "latest", "--raw-csv"]), @"
+    issue,status,duration_seconds,agent_attempts,agent_retries,pipelines,failed_pipelines,debugging_cycles,errors,cost_usd
+    =1+1,in_progress,0.0,0,0,0,0,0,0,
+    ");
+    assert_snapshot!(sandbox.run(&["runs", "--raw-csv", "--format", "json"]), @"
+    exit 2
+    --- stderr
+    error: the argument '--raw-csv' cannot be used with '--format <FORMAT>'
+
+    Usage: retally runs --raw-csv
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["tail", "--raw-csv"]), @"
+    exit 2
+    --- stderr
+    error: tail prints lines for people or --format jsonl
+    ");
+}

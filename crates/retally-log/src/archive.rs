@@ -1,15 +1,14 @@
 //! How the segments of a run that ended are replaced by compressed ones, which read the same.
 
+use crate::folder::Folder;
 use crate::format::COMPRESSED_SUFFIX;
 use crate::run_dir::RunDir;
 use crate::segment_file::{self, FileStamp, SegmentFile};
 use crate::storage::{Storage as _, SystemStorage};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
-use std::fs::{File, FileTimes, OpenOptions, TryLockError};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, FileTimes, TryLockError};
 use std::io::{self, Read, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What became of a segment that was to be archived.
 #[derive(Debug)]
@@ -35,9 +34,9 @@ pub enum ArchiveError {
         /// Why.
         source: io::Error,
     },
-    /// Bytes were added meanwhile, by a writer that takes no lock.
-    #[error("it grew meanwhile (end its writer, then archive again)")]
-    Grew,
+    /// Bytes were added meanwhile, by a writer that takes no lock, or another file replaced it.
+    #[error("it changed meanwhile (end its writer, then archive again)")]
+    Changed,
     /// There is a compressed file of its name, and it holds something else.
     #[error("`{name}` is there and holds something else (move one of them out of the folder)")]
     Different {
@@ -77,113 +76,106 @@ impl RunDir {
     /// and the others are archived.
     pub fn archive(&self, level: u8) -> io::Result<Vec<Archived>> {
         let events_dir = self.events_path();
-        let plain = segment_file::list(&events_dir)?
-            .into_iter()
-            .filter(|file| !file.is_compressed);
-        let archived = plain.map(|file| Archived {
-            bytes_before: file.stamp.bytes,
-            result: archive(&events_dir, &file, level.clamp(1, 19)),
-            file: file.name,
-        });
-        Ok(archived.collect())
+        let segments = segment_file::list(&events_dir)?;
+        let mut archived = Vec::new();
+        for file in segments.into_iter().filter(|file| !file.is_compressed) {
+            let folder = Folder::of_events(&events_dir)?;
+            archived.push(Archived {
+                bytes_before: file.stamp.bytes,
+                result: archive(&folder, &events_dir, &file, level.clamp(1, 19)),
+                file: file.name,
+            });
+        }
+        Ok(archived)
     }
 }
 
-fn archive(events_dir: &Path, segment: &SegmentFile, level: u8) -> Result<u64, ArchiveError> {
-    let mut original = segment_file::open(&segment.path)?;
+fn archive(
+    folder: &Folder,
+    events_dir: &Path,
+    segment: &SegmentFile,
+    level: u8,
+) -> Result<u64, ArchiveError> {
+    let original_name = OsStr::new(&segment.name);
+    let mut original = folder.open_to_read(original_name)?;
     // Held to the end: no writer goes on with the segment meanwhile.
     match original.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(ArchiveError::Held),
         Err(TryLockError::Error(source)) => return Err(ArchiveError::NoLock { source }),
     }
-    let before = FileStamp::of(&original.metadata()?);
+    let before = FileStamp::of(&rustix::fs::fstat(&original).map_err(io::Error::from)?);
     let name = format!("{}{COMPRESSED_SUFFIX}", segment.stem());
-    let target = events_dir.join(&name);
-    let temporary = events_dir.join(format!(".{name}.tmp"));
+    let temporary = Temporary {
+        folder,
+        name: format!(".{name}.tmp").into(),
+    };
     // Of an archiver that died; the lock of the segment keeps others from making it now.
-    remove_if_there(&temporary)?;
-    let found = compare(&mut original, &target)?;
+    temporary.remove()?;
+    let found = compare(&mut original, folder, OsStr::new(&name))?;
     match found {
         Found::Whole => {}
         Found::Other => return Err(ArchiveError::Different { name }),
         Found::Nothing | Found::Beginning => {
-            let temporary = Temporary::create(temporary)?;
             temporary.fill(&mut original, before.bytes, level)?;
-            if compare(&mut original, &temporary.path)? != Found::Whole {
+            if compare(&mut original, folder, &temporary.name)? != Found::Whole {
                 return Err(ArchiveError::Unverified);
             }
-            temporary.rename_to(&target, found == Found::Beginning)?;
+            folder.rename(
+                &temporary.name,
+                OsStr::new(&name),
+                found == Found::Beginning,
+            )?;
             SystemStorage.sync_dir(events_dir)?;
         }
     }
     // Where it grew, its first lines stand in both files, and count once.
-    if FileStamp::of(&original.metadata()?) != before {
-        return Err(ArchiveError::Grew);
+    let now = folder.stat(original_name)?;
+    if now.is_none_or(|stat| FileStamp::of(&stat) != before) {
+        return Err(ArchiveError::Changed);
     }
-    std::fs::remove_file(&segment.path)?;
+    folder.remove_file(original_name)?;
     SystemStorage.sync_dir(events_dir)?;
-    Ok(target.symlink_metadata()?.len())
+    let compressed = folder.open_to_read(OsStr::new(&name))?;
+    Ok(compressed.metadata()?.len())
 }
 
 /// A compressed file that is being made. It is removed where it does not get its name.
-struct Temporary {
-    path: PathBuf,
-    file: File,
+struct Temporary<'f> {
+    folder: &'f Folder,
+    name: OsString,
 }
 
-impl Temporary {
-    fn create(path: PathBuf) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        let file = options
-            .custom_flags(segment_file::no_follow())
-            .open(&path)?;
-        Ok(Self { path, file })
-    }
-
+impl Temporary<'_> {
     /// Compresses `bytes` bytes of the original, and makes them survive power loss.
     fn fill(&self, original: &mut File, bytes: u64, level: u8) -> io::Result<()> {
         original.rewind()?;
-        let mut encoder = zstd::Encoder::new(&self.file, i32::from(level))?;
+        let file = self.folder.create_file(&self.name)?;
+        let mut encoder = zstd::Encoder::new(&file, i32::from(level))?;
         encoder.include_checksum(true)?;
         encoder.set_pledged_src_size(Some(bytes))?;
         io::copy(&mut original.take(bytes), &mut encoder)?;
         encoder.finish()?.flush()?;
         // By its time and mode it is the same segment.
         let facts = original.metadata()?;
-        self.file.set_permissions(facts.permissions())?;
+        file.set_permissions(facts.permissions())?;
         let times = FileTimes::new().set_modified(facts.modified()?);
-        self.file.set_times(times)?;
-        self.file.sync_all()
+        file.set_times(times)?;
+        file.sync_all()
     }
 
-    /// Gives the file its name, which nobody else has unless it may be replaced.
-    fn rename_to(self, target: &Path, may_replace: bool) -> io::Result<()> {
-        if may_replace {
-            return std::fs::rename(&self.path, target);
-        }
-        match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
-            // Some file systems cannot rename in this way; a link keeps what is there as well.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                std::fs::hard_link(&self.path, target)
-            }
-            result => Ok(result?),
+    fn remove(&self) -> io::Result<()> {
+        match self.folder.remove_file(&self.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
         }
     }
 }
 
-impl Drop for Temporary {
+impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         // Gone where it got its name; else the next archiver removes what cannot be removed now.
-        let _ = remove_if_there(&self.path);
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
+        let _ = self.remove();
     }
 }
 
@@ -201,8 +193,8 @@ enum Found {
 }
 
 /// Reads both files from their beginnings and compares them.
-fn compare(original: &mut File, compressed: &Path) -> io::Result<Found> {
-    let file = match segment_file::open(compressed) {
+fn compare(original: &mut File, folder: &Folder, compressed: &OsStr) -> io::Result<Found> {
+    let file = match folder.open_to_read(compressed) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(error),
@@ -241,6 +233,7 @@ mod tests {
     use crate::run_id::RunId;
     use crate::writer::{Writer, WriterOptions};
     use std::fs;
+    use std::path::PathBuf;
 
     /// Makes a run of one segment with three lines, and returns that segment's path.
     fn run(folder: &tempfile::TempDir) -> (RunDir, PathBuf) {

@@ -21,6 +21,7 @@ mod event;
 mod faulty_storage;
 mod field;
 mod file_name;
+mod folder;
 mod format;
 mod group_commit;
 mod held_segment;

@@ -1,3 +1,5 @@
+use crate::folder::Folder;
+use crate::format::EVENTS_DIR;
 use crate::run_dir::RunDir;
 use crate::run_id::RunId;
 use crate::segment_file;
@@ -149,8 +151,8 @@ impl Root {
             return Ok(run);
         }
         // Another process may be about to make it, or died before it had.
-        if is_empty_folder(run.path()) {
-            create_folder(&run.events_path())?;
+        if let Some(folder) = Folder::of_run(run.path()).ok().filter(Folder::is_empty) {
+            create_events_dir(&folder, &run)?;
         }
         if run.is_run() {
             return Ok(run);
@@ -230,7 +232,8 @@ impl Root {
         if !create_folder(run.path())? {
             return Ok(None);
         }
-        create_folder(&run.events_path())?;
+        let folder = Folder::of_run(run.path()).map_err(|source| not_created(&run, source))?;
+        create_events_dir(&folder, &run)?;
         Ok(Some(run))
     }
 
@@ -295,9 +298,15 @@ fn create_folders(path: &Path) -> Result<(), RootError> {
     Ok(())
 }
 
-fn is_empty_folder(path: &Path) -> bool {
-    let is_folder = path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
-    is_folder && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+/// Creates the folder of a run's segments, unless it is there.
+fn create_events_dir(folder: &Folder, run: &RunDir) -> Result<(), RootError> {
+    let created = folder.create_folder(EVENTS_DIR);
+    created.map(drop).map_err(|source| not_created(run, source))
+}
+
+fn not_created(run: &RunDir, source: io::Error) -> RootError {
+    let path = run.events_path();
+    RootError::Create { path, source }
 }
 
 fn has_segments(run: &RunDir) -> bool {

@@ -1,3 +1,4 @@
+use crate::folder::Folder;
 use crate::format::EVENTS_DIR;
 use crate::log_stamp::LogStamp;
 use crate::position::SegmentId;
@@ -69,8 +70,7 @@ impl RunDir {
 
     /// Returns whether the run's folder is one for segments; links are not followed.
     pub(crate) fn is_run(&self) -> bool {
-        let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
-        is_folder(&self.path) && is_folder(&self.events_path())
+        Folder::of_events(&self.events_path()).is_ok()
     }
 }
 

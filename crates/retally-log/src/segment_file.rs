@@ -1,10 +1,11 @@
 //! The files of a run's `events/` folder: which of them are segments, and how they are opened.
 
+use crate::folder::Folder;
 use crate::format::{COMPRESSED_SUFFIX, SEGMENT_SUFFIX};
-use rustix::fs::OFlags;
-use std::fs::{File, Metadata, OpenOptions};
+use rustix::fs::{FileType, Stat};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file that is a segment by its name and kind.
@@ -33,13 +34,17 @@ pub(crate) struct FileStamp {
 }
 
 impl FileStamp {
-    pub(crate) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(stat: &Stat) -> Self {
+        // The kinds of numbers differ among systems; all of them fit.
+        let unsigned = |number: i128| u64::try_from(number).unwrap_or_default();
+        let signed = |number: i128| i64::try_from(number).unwrap_or_default();
+        let time = |seconds, nanos| (signed(seconds), signed(nanos));
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            device: unsigned(stat.st_dev.into()),
+            inode: unsigned(stat.st_ino.into()),
+            bytes: unsigned(stat.st_size.into()),
+            modified: time(stat.st_mtime.into(), stat.st_mtime_nsec.into()),
+            changed: time(stat.st_ctime.into(), stat.st_ctime_nsec.into()),
         }
     }
 
@@ -111,75 +116,52 @@ fn is_segment_name(name: &str) -> bool {
 /// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over, as
 /// are names that are not UTF-8 or begin with a dot.
 pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
-    let opened = std::fs::symlink_metadata(events_dir).and_then(|facts| {
-        // Where a link stands, nothing of ours does.
-        if facts.is_symlink() {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        std::fs::read_dir(events_dir)
-    });
-    let entries = match opened {
-        Ok(entries) => entries,
+    let folder = match Folder::of_events(events_dir) {
+        Ok(folder) => folder,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if !is_segment_name(&name) {
-            continue;
-        }
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_file() => {
-                files.push(SegmentFile {
-                    is_compressed: name.ends_with(COMPRESSED_SUFFIX),
-                    name,
-                    path: entry.path(),
-                    stamp: FileStamp::of(&metadata),
-                });
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    let mut names = folder.names(is_segment_name)?;
+    names.sort();
+    let mut files = Vec::with_capacity(names.len());
+    for name in names {
+        let stat = folder.stat(OsStr::new(&name))?;
+        if let Some(stat) = stat.filter(is_regular) {
+            files.push(SegmentFile {
+                is_compressed: name.ends_with(COMPRESSED_SUFFIX),
+                path: events_dir.join(&name),
+                name,
+                stamp: FileStamp::of(&stat),
+            });
         }
     }
-    files.sort();
     Ok(files)
+}
+
+fn is_regular(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode).is_file()
 }
 
 /// Returns the names in a folder that look like segments but are no regular files, sorted.
 pub(crate) fn passed_over(events_dir: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(events_dir)
-        .into_iter()
-        .flatten()
-        .flatten();
-    let odd = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file()));
-    let mut names: Vec<String> = odd
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| is_segment_name(name))
-        .collect();
+    let Ok(folder) = Folder::of_events(events_dir) else {
+        return Vec::new();
+    };
+    let is_odd = |name: &String| {
+        let stat = folder.stat(OsStr::new(name)).ok().flatten();
+        stat.is_some_and(|stat| !is_regular(&stat))
+    };
+    let mut names = folder.names(is_segment_name).unwrap_or_default();
+    names.retain(is_odd);
     names.sort();
     names
 }
 
-/// Opens a segment to read. A link is not followed, and a FIFO that took the file's place does
-/// not block.
+/// Opens a segment to read. A link is not followed, neither in its place nor in that of its
+/// folders, and a FIFO that took the file's place does not block.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(no_follow())
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        ))
-    }
+    let (folder, name) = Folder::of_segment(path)?;
+    folder.open_to_read(name)
 }
 
 /// The memory that a compressed segment may ask for to be read is 2 to this power, in bytes: what
@@ -191,9 +173,4 @@ pub(crate) fn decoder(file: File) -> io::Result<zstd::Decoder<'static, io::BufRe
     let mut decoder = zstd::Decoder::new(file)?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;
     Ok(decoder)
-}
-
-/// The flags with which a segment is opened, beside those of std.
-pub(crate) fn no_follow() -> i32 {
-    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
 }

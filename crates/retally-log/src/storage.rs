@@ -1,18 +1,21 @@
 //! All that a writer asks of the file system, so that tests can let any of it fail.
 
+use crate::folder::Folder;
 use crate::segment_file::{self, SegmentFile};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// A file system that holds segments.
+/// A file system that holds segments, at paths of a root, a run, its `events/` and a name. No link
+/// below the root is followed, whenever it took its place.
 pub(crate) trait Storage: Send + Sync {
     /// Returns the segments of a folder, sorted by name.
     fn list(&self, events_dir: &Path) -> io::Result<Vec<SegmentFile>>;
 
-    /// Returns what a path names; a link is not followed.
+    /// Returns what a path names, if only for a moment; a link in its place is not followed.
     fn facts(&self, path: &Path) -> io::Result<FileFacts>;
 
     /// Opens an existing file to append to it; a link is not followed.
@@ -95,31 +98,31 @@ impl Storage for SystemStorage {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentHandle>> {
-        open(OpenOptions::new().read(true).append(true), path)
+        let (folder, name) = Folder::of_segment(path)?;
+        Ok(Box::new(folder.open_to_append(name)?))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentHandle>> {
-        let mut options = OpenOptions::new();
-        open(options.read(true).append(true).create_new(true), path)
+        let (folder, name) = Folder::of_segment(path)?;
+        Ok(Box::new(folder.create_file(name)?))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
+        let (folder, name) = Folder::of_segment(path)?;
+        folder.remove_file(name)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        match File::open(path).and_then(|folder| folder.sync_all()) {
+        // Nothing is read or changed where a link leads elsewhere, and a FIFO does not block.
+        let flags = (OFlags::DIRECTORY | OFlags::NONBLOCK).bits().cast_signed();
+        let folder = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        match folder.and_then(|folder| folder.sync_all()) {
             // Some network file systems keep names in another way, and cannot sync a folder; one
             // that we may use and not list cannot be synced by us.
             Err(error) if is_refused(&error) => Ok(()),
             result => result,
         }
     }
-}
-
-fn open(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn SegmentHandle>> {
-    let file = options.custom_flags(segment_file::no_follow()).open(path)?;
-    Ok(Box::new(file))
 }
 
 fn is_refused(error: &io::Error) -> bool {

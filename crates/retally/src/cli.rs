@@ -44,6 +44,10 @@ pub(crate) struct Global {
     /// How data are printed
     #[arg(long, global = true, value_enum)]
     pub(crate) format: Option<Format>,
+    /// Print CSV for programs, each text as it is; without, `'` keeps spreadsheets from
+    /// taking a text for a formula
+    #[arg(long, global = true, conflicts_with = "format")]
+    pub(crate) raw_csv: bool,
     /// When colour is used
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) color: ColorChoice,

@@ -37,7 +37,10 @@ impl Setting {
         Ok(Self {
             root: Root::new(&global.root),
             clock,
-            format: global.format,
+            format: match global.raw_csv {
+                true => Some(Format::RawCsv),
+                false => global.format,
+            },
             is_quiet: global.quiet,
         })
     }

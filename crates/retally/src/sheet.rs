@@ -6,6 +6,7 @@ use comfy_table::{
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::Write;
 
 /// Nothing but a rule below the header.
@@ -44,6 +45,9 @@ pub(crate) enum Format {
     Md,
     /// Comma-separated values
     Csv,
+    /// Comma-separated values, each text as it is
+    #[value(skip)]
+    RawCsv,
 }
 
 impl Sheet {
@@ -123,7 +127,8 @@ impl Sheet {
                 }
             }
             Format::Md => writeln!(out, "{}", self.to_markdown())?,
-            Format::Csv => self.write_csv(out)?,
+            Format::Csv => self.write_csv(out, harmless_for_spreadsheets)?,
+            Format::RawCsv => self.write_csv(out, |text| text.into())?,
         }
         Ok(())
     }
@@ -228,15 +233,16 @@ impl Sheet {
         lines.join("\n")
     }
 
-    fn write_csv(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+    fn write_csv(&self, out: &mut dyn Write, cell: fn(&str) -> Cow<'_, str>) -> anyhow::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(self.columns.iter().map(|column| column.key))?;
         for row in &self.rows {
-            writer.write_record(row.iter().map(|value| match value {
-                Value::Null => String::new(),
-                Value::String(text) => harmless_for_spreadsheets(text),
-                other => other.to_string(),
-            }))?;
+            let cells = row.iter().map(|value| match value {
+                Value::Null => Cow::Borrowed(""),
+                Value::String(text) => cell(text),
+                other => Cow::Owned(other.to_string()),
+            });
+            writer.write_record(cells.map(Cow::into_owned))?;
         }
         writer.flush()?;
         Ok(())
@@ -292,16 +298,15 @@ fn escaped_for_markdown(text: &str) -> String {
 }
 
 /// Puts an apostrophe before a text that a spreadsheet would take for a formula.
-fn harmless_for_spreadsheets(text: &str) -> String {
-    const FORMULA_STARTS: [char; 10] = [
-        '=', '+', '-', '@', '\t', '\r', '\0', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}',
-    ];
-    if text.starts_with(FORMULA_STARTS) || text.starts_with('\u{ff20}') {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+fn harmless_for_spreadsheets(text: &str) -> Cow<'_, str> {
+    match text.starts_with(FORMULA_STARTS) {
+        true => Cow::Owned(format!("'{text}")),
+        false => Cow::Borrowed(text),
     }
 }
+
+/// The last four are wide forms, which some spreadsheets take for the narrow ones.
+const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\0', '＝', '＋', '－', '＠'];
 
 #[cfg(test)]
 mod tests {
@@ -344,6 +349,57 @@ mod tests {
         assert_eq!(sheet.columns_within(Some(57)), [0, 1, 2, 3, 4]);
         assert_eq!(sheet.columns_within(Some(56)), [0, 1, 2, 4]);
         assert_eq!(sheet.columns_within(Some(40)), [0, 1, 4]);
+    }
+
+    /// Reads what a sheet with one cell between two others is as CSV.
+    fn read_csv(format: Format, cell: &Value) -> Vec<String> {
+        let mut sheet = Sheet::new().text("a", "A").text("b", "B").number("c", "C");
+        sheet.push(vec![json!("x"), cell.clone(), json!(-1.5)]);
+        let mut out = Vec::new();
+        sheet.print(format, &mut out).expect("a Vec takes it");
+        let mut reader = csv::ReaderBuilder::new();
+        let mut rows = reader
+            .has_headers(false)
+            .from_reader(&out[..])
+            .into_records();
+        let header = rows.next().expect("a header").expect("CSV");
+        assert_eq!(header, vec!["a", "b", "c"]);
+        let row = rows.next().expect("a row").expect("CSV");
+        assert!(rows.next().is_none(), "no cell begins a row: {cell}");
+        row.iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
+    fn no_text_is_a_formula_a_cell_or_a_row_to_a_spreadsheet() {
+        let starts = ['=', '+', '-', '@', '\t', '\r', '\0', '＝', '＋', '－', '＠'];
+        let harmless = [
+            '1', 'x', ' ', '\'', '"', ',', ';', '\n', '|', 'ü', '{', '\u{7f}',
+        ];
+        let separators = [
+            "", ",", ";", "\t", "|", "\"", "\"\"", "\n", "\r", "\r\n", "\0",
+        ];
+        let mut cells = 0;
+        for start in starts.into_iter().chain(harmless) {
+            for separator in separators {
+                for end in ["1+1", "=1+1", "cmd|'/c calc'!A1", ""] {
+                    let text = format!("{start}{separator}{end}");
+                    let wanted = match starts.contains(&start) {
+                        true => format!("'{text}"),
+                        false => text.clone(),
+                    };
+                    let cell = json!(text);
+                    assert_eq!(read_csv(Format::Csv, &cell), ["x", &wanted, "-1.5"]);
+                    assert_eq!(read_csv(Format::RawCsv, &cell), ["x", &text, "-1.5"]);
+                    cells += 1;
+                }
+            }
+        }
+        for number in ["-1", "0", "1.5", "-1e-7", "9007199254740991"] {
+            let value: Value = serde_json::from_str(number).expect("a number");
+            assert_eq!(read_csv(Format::Csv, &value)[1], number);
+        }
+        println!("proved T8: {cells} texts");
     }
 
     #[test]

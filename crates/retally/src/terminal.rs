@@ -92,7 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
     fn no_character_reaches_the_terminal_that_it_would_act_on() {
+        let mut characters = 0;
         for character in '\0'..=char::MAX {
             let text = character.to_string();
             let shown = printable(&text);
@@ -101,7 +103,11 @@ mod tests {
                     && !matches!(shown, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             };
             assert!(shown.chars().all(is_inert), "{character:?}");
+            let json = escaped_for_json(&text);
+            assert!(json == "\n" || json.chars().all(is_inert), "{character:?}");
+            characters += 1;
         }
+        println!("proved T9: {characters} characters, alone");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::terminal::print_data;
 use anyhow::{Context, Result, bail};
 use retally_import::Source;
 use retally_log::{Root, RunId};
+use retally_reduce::PRICES_FILE;
 use serde_json::json;
 use std::io::Read;
 use std::path::Path;
@@ -18,6 +19,10 @@ pub(crate) fn run(setting: &Setting, options: &Import) -> Result<Exit> {
         return Err(wrong_usage(
             "--run cannot be `latest`, which means another run each time",
         ));
+    }
+    if options.run.as_deref() == Some(PRICES_FILE) {
+        let text = format!("--run cannot be `{PRICES_FILE}`, which is the name of the price book");
+        return Err(wrong_usage(text));
     }
     let run = options.run.as_deref().map(RunId::new).transpose()?;
     let mut sheet = Sheet::new()

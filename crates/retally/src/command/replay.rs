@@ -6,6 +6,7 @@ use crate::playback::{Playback, Speed};
 use crate::setting::Setting;
 use crate::sheet::Format;
 use crate::signals::stop_flag;
+use crate::terminal::escaped_for_json;
 use crate::view::View;
 use anyhow::Result;
 use ratatui::DefaultTerminal;
@@ -105,6 +106,7 @@ struct Step {
 /// Prints a line of JSON for each event.
 fn print(source: &Source<'_>, mut playback: Playback) -> Result<()> {
     let mut replay = source.open()?;
+    let is_terminal = std::io::stdout().is_terminal();
     let mut out = BufWriter::new(std::io::stdout());
     let (begun, mut last) = (Instant::now(), None);
     while let Some((ts, type_name, segment, seq, issue)) =
@@ -133,7 +135,11 @@ fn print(source: &Source<'_>, mut playback: Playback) -> Result<()> {
             issue,
         };
         // As a text first: an error of the pipe is to be seen as such.
-        writeln!(out, "{}", serde_json::to_string(&step)?)?;
+        let line = serde_json::to_string(&step)?;
+        match is_terminal {
+            true => writeln!(out, "{}", escaped_for_json(&line))?,
+            false => writeln!(out, "{line}")?,
+        }
     }
     Ok(out.flush()?)
 }

@@ -47,7 +47,7 @@ fn print_run(state: &RunState, format: Format, out: &mut dyn Write) -> Result<()
     match format {
         Format::Json => out.write_all(&bytes)?,
         Format::Jsonl => writeln!(out, "{line}")?,
-        Format::Csv => issues_sheet(state).print(format, out)?,
+        Format::Csv | Format::RawCsv => issues_sheet(state).print(format, out)?,
         Format::Table | Format::Md => {
             run_facts(&report).print(format, out)?;
             let issues = issues_sheet(state);
@@ -248,7 +248,7 @@ fn print_issue(report: &IssueReport, format: Format, out: &mut dyn Write) -> Res
     match format {
         Format::Json => return Ok(out.write_all(&to_json_bytes(report))?),
         Format::Jsonl => return Ok(writeln!(out, "{}", serde_json::to_string(report)?)?),
-        Format::Csv => {
+        Format::Csv | Format::RawCsv => {
             let text = "the report of an issue is no table (use --format json)";
             return Err(wrong_usage(text));
         }
