@@ -68,7 +68,7 @@ impl<'r> Record<'r> {
         };
         self.take(name, IDENTIFIER, |json| match json {
             Json::Text(text) => Some(text.as_str()),
-            Json::Number(literal) if is_integer(literal) => Some(literal.as_str()),
+            Json::Number(number) if is_integer(number.as_str()) => Some(number.as_str()),
             _ => None,
         })
     }
@@ -76,8 +76,8 @@ impl<'r> Record<'r> {
     /// Returns an integer that counts from 1.
     pub(crate) fn ordinal(&self, name: &str) -> Result<Option<u64>, RecordError> {
         self.take(name, ORDINAL, |json| match json {
-            Json::Number(literal) => {
-                let number = literal.parse().ok();
+            Json::Number(number) => {
+                let number = number.as_str().parse().ok();
                 number.filter(|number| (1..=COUNT_MAX).contains(number))
             }
             _ => None,

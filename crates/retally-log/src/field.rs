@@ -1,6 +1,7 @@
 //! What may stand in a field of an event: how each kind of value is read, checked and written.
 
 use crate::canonical_line::Values;
+use crate::event::Misfit;
 use crate::format::COUNT_MAX;
 use crate::identifier::{Identifier, IssueId, is_canonical_integer};
 use crate::json::{Json, Members, Object};
@@ -282,7 +283,7 @@ impl<'a> FieldValue<'a> for IssueId<'a> {
         if is_canonical_integer(self.as_str()) {
             line.raw(self.as_str());
         } else {
-            line.text(self.as_str());
+            line.name(self.as_str());
         }
     }
 }
@@ -299,7 +300,7 @@ impl<'a> FieldValue<'a> for Identifier<'a> {
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
-        line.text(self.as_str());
+        line.name(self.as_str());
     }
 }
 
@@ -436,7 +437,13 @@ impl<'a> FieldValue<'a> for BTreeMap<Cow<'a, str>, u64> {
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
-        line.object(self, |line, value| line.count(*value));
+        // The keys are ids of segments, by which `run.finished` is checked.
+        line.nested(|line| {
+            for (id, value) in self {
+                line.key(id);
+                line.count(*value);
+            }
+        });
     }
 }
 
@@ -465,7 +472,10 @@ impl<'a> FieldValue<'a> for Llm<'a> {
             line.optional("model", self.model.as_ref());
             line.optional("temperature", self.temperature.as_ref());
             for (key, value) in &self.other {
-                line.key(key);
+                if ["provider", "model", "temperature"].contains(&&**key) {
+                    line.refuse(Misfit::Taken(key.clone()));
+                }
+                line.free_key(key);
                 line.json(value);
             }
         });

@@ -39,10 +39,16 @@ pub(crate) fn plain_or_escaped(text: &str, escape: char) -> String {
     }
     name.truncate(NAME_BYTES_MAX);
     name.push('-');
+    name + &short_hash(text)
+}
+
+/// Returns the first eight hexadecimal digits of the SHA-256 of a text.
+pub(crate) fn short_hash(text: &str) -> String {
+    let mut digits = String::new();
     for byte in &Sha256::digest(text.as_bytes())[..4] {
-        write!(name, "{byte:02x}").expect("a String takes every write");
+        write!(digits, "{byte:02x}").expect("a String takes every write");
     }
-    name
+    digits
 }
 
 fn is_plain_byte(byte: u8) -> bool {

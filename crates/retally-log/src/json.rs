@@ -1,4 +1,5 @@
 use crate::format::DEPTH_MAX;
+use crate::number::Number;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -18,8 +19,8 @@ pub enum Json {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A number literal, as it stood.
-    Number(String),
+    /// A number, as it stood.
+    Number(Number<'static>),
     /// A string.
     Text(String),
     /// An array.
@@ -65,7 +66,8 @@ impl Json {
             Some(b'n') => serde_json::from_str::<()>(text).map(|()| Self::Null)?,
             _ => {
                 let _: &RawValue = serde_json::from_str(text)?;
-                Self::Number(text.to_owned())
+                let number = Number::new(text.to_owned());
+                Self::Number(number.ok_or_else(|| serde_json::Error::custom("not a number"))?)
             }
         })
     }
@@ -82,9 +84,7 @@ impl Serialize for Json {
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(literal) => RawValue::from_string(literal.clone())
-                .map_err(serde::ser::Error::custom)?
-                .serialize(serializer),
+            Self::Number(number) => number.serialize(serializer),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Array(items) => serializer.collect_seq(items),
             Self::Object(object) => serializer.collect_map(object),
@@ -135,7 +135,7 @@ const REPEATED_KEY: &str = "the same key twice:";
 
 /// Returns a key that stands twice. Few keys are compared pairwise, many are sorted, so that a
 /// line of 100,000 keys costs no more than its length asks for.
-fn repeated_key<'m>(members: &'m [(Cow<'_, str>, &str)]) -> Option<&'m str> {
+pub(crate) fn repeated_key<'m, V>(members: &'m [(Cow<'_, str>, V)]) -> Option<&'m str> {
     if members.len() <= 32 {
         return members.iter().enumerate().find_map(|(at, (key, _))| {
             let seen = members[..at].iter().any(|(earlier, _)| earlier == key);

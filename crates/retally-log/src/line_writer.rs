@@ -3,8 +3,9 @@
 use crate::envelope::{Draft, ExtraFields};
 use crate::event::{Event, EventType, Misfit};
 use crate::field::{FieldValue, Kind};
-use crate::format::{COUNT_MAX, DEPTH_MAX, LINE_BYTES_MAX, RESERVED_KEYS};
-use crate::json::{Json, is_depth_sound};
+use crate::file_name::short_hash;
+use crate::format::{COUNT_MAX, DEPTH_MAX, ISSUE_ALIASES, LINE_BYTES_MAX, RESERVED_KEYS};
+use crate::json::{Json, is_depth_sound, repeated_key};
 use crate::line::{LINE_START, SEAL_PREFIX, SEAL_SUFFIX, checksum_digits};
 use crate::redactor::Redactor;
 use crate::timestamp::Timestamp;
@@ -89,8 +90,11 @@ fn write_line(
     line.required("seq", &seq);
     line.required("ts", &ts);
     line.key("type");
-    line.text_as_is(draft.event.type_name());
-    line.optional("key", draft.key.as_ref());
+    line.name(draft.event.type_name());
+    if let Some(key) = &draft.key {
+        line.key("key");
+        line.name(key);
+    }
     draft.event.write_fields(&mut line);
     line.extra_fields(&draft.event, &draft.extra)?;
     let LineWriter {
@@ -140,6 +144,11 @@ impl LineWriter<'_> {
         }
     }
 
+    /// Notes that a reader would not take the line.
+    pub(crate) fn refuse(&mut self, misfit: Misfit) {
+        self.misfit.get_or_insert(misfit);
+    }
+
     pub(crate) fn key(&mut self, key: &str) {
         if !self.is_first {
             self.out.push(b',');
@@ -158,8 +167,8 @@ impl LineWriter<'_> {
     }
 
     pub(crate) fn count(&mut self, value: u64) {
-        if value > COUNT_MAX && self.misfit.is_none() {
-            self.misfit = Some(Misfit::wrong("count", &value.to_string(), Kind::Count));
+        if value > COUNT_MAX {
+            self.refuse(Misfit::wrong("count", &value.to_string(), Kind::Count));
         }
         self.display(&value);
     }
@@ -178,6 +187,32 @@ impl LineWriter<'_> {
             "{kept}… [{} bytes cut]",
             redacted.len() - kept.len()
         ));
+    }
+
+    /// Writes a string from outside that tells things apart: it is never cut, and stays different
+    /// from others once it is redacted.
+    pub(crate) fn name(&mut self, name: &str) {
+        let name = self.redacted_name(name);
+        self.text_as_is(&name);
+    }
+
+    /// Writes the key of a member that came from outside.
+    pub(crate) fn free_key(&mut self, key: &str) {
+        let key = self.redacted_name(key);
+        self.key(&key);
+    }
+
+    /// Returns a name without its secrets; then with some digits of its hash, too few to find out
+    /// what it was.
+    fn redacted_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        let Some(redactor) = self.redactor else {
+            return Cow::Borrowed(name);
+        };
+        let redacted = redactor.redact(name);
+        if redacted == name {
+            return Cow::Borrowed(name);
+        }
+        Cow::Owned(format!("{redacted}-{}", short_hash(name)))
     }
 
     /// Writes a string that is part of the format.
@@ -199,6 +234,7 @@ impl LineWriter<'_> {
         self.raw("}");
     }
 
+    /// Writes an object whose keys came from outside.
     pub(crate) fn object<K: AsRef<str>, V>(
         &mut self,
         map: &BTreeMap<K, V>,
@@ -206,7 +242,7 @@ impl LineWriter<'_> {
     ) {
         self.nested(|line| {
             for (key, value) in map {
-                line.key(key.as_ref());
+                line.free_key(key.as_ref());
                 write(line, value);
             }
         });
@@ -228,7 +264,7 @@ impl LineWriter<'_> {
         match json {
             Json::Null => self.raw("null"),
             Json::Bool(value) => value.write(self),
-            Json::Number(literal) => self.raw(literal),
+            Json::Number(number) => self.raw(number.as_str()),
             Json::Text(text) => self.text(text),
             Json::Array(items) => self.array(items, Self::json),
             Json::Object(object) => self.object(object, Self::json),
@@ -236,17 +272,21 @@ impl LineWriter<'_> {
     }
 
     fn extra_fields(&mut self, event: &Event<'_>, extra: &ExtraFields<'_>) -> Result<(), Misfit> {
+        if let Some(key) = repeated_key(&extra.0) {
+            return Err(Misfit::Taken(key.to_owned()));
+        }
         let event_type = EventType::find(event.type_name());
-        for (at, (key, raw)) in extra.0.iter().enumerate() {
+        let names_issue = event.issue().is_some() || extra.0.iter().any(|(key, _)| key == "issue");
+        for (key, raw) in &extra.0 {
             let is_taken = RESERVED_KEYS.contains(&&**key)
                 || event_type.is_some_and(|known| known.field(key).is_some())
-                || extra.0[..at].iter().any(|(earlier, _)| earlier == key);
+                || (!names_issue && ISSUE_ALIASES.contains(&&**key));
             if is_taken {
                 return Err(Misfit::Taken(key.to_string()));
             }
             let json = Json::parse(raw)
                 .map_err(|_| Misfit::wrong_for("extra", raw, Cow::Borrowed("JSON")))?;
-            self.key(key);
+            self.free_key(key);
             self.json(&json);
         }
         Ok(())

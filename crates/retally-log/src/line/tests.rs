@@ -75,7 +75,7 @@ fn what_is_written_is_read_back() {
             provider: Some("deepseek".into()),
             model: None,
             temperature: Number::new("0.0"),
-            other: Object::from([("top_p".to_owned(), Json::Number("1.00".to_owned()))]),
+            other: Object::from([("top_p".to_owned(), Json::parse("1.00").expect("a number"))]),
         }),
         mode: Some("a\nb \u{2028} \u{85} ü \u{1f600}".into()),
         specific_issue: Some("PROJ-7".into()),
@@ -297,4 +297,141 @@ fn a_draft_needs_neither_seq_nor_time() {
         parse(r#"{"success":true}"#),
         "`type` is missing (want a string)"
     );
+}
+
+/// Takes each word that begins with `sk-` for a secret.
+struct Words;
+
+impl crate::redactor::Redactor for Words {
+    fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !text.contains("sk-") {
+            return text.into();
+        }
+        let words = text.split(' ').map(|word| {
+            if word.starts_with("sk-") {
+                "[redacted:key]"
+            } else {
+                word
+            }
+        });
+        words.collect::<Vec<_>>().join(" ").into()
+    }
+}
+
+/// Returns the line of a draft, which holds no secret, without its frame.
+fn redacted(draft: &Draft<'_>) -> String {
+    let mut out = Vec::new();
+    let rules = TextRules {
+        redactor: Some(&Words),
+        cuts_long_texts: true,
+    };
+    encode_line(&mut out, 1, Timestamp::MIN, draft, rules).expect("the event fits");
+    let line = String::from_utf8(out).expect("lines are UTF-8");
+    assert!(!line.contains("sk-"), "{line}");
+    assert!(
+        parse_line(line.trim_end().as_bytes())
+            .expect("sound")
+            .content
+            .is_ok(),
+        "{line}"
+    );
+    let start = line.find("\"type\"").expect("a type");
+    line[start..line.rfind(",\"crc\"").expect("sealed")].to_owned()
+}
+
+#[test]
+fn no_text_from_outside_reaches_the_line_with_its_secrets() {
+    let object = |text: &str| match Json::parse(text).expect("JSON") {
+        Json::Object(object) => object,
+        other => panic!("{other:?}"),
+    };
+    let mut draft: Draft<'_> = RunStarted {
+        project_id: "sk-1".into(),
+        llm: Some(Llm {
+            provider: Some("at sk-1".into()),
+            model: None,
+            temperature: None,
+            other: object(r#"{"sk-1":["sk-1",{"a":"sk-1"}]}"#),
+        }),
+        mode: Some("sk-1 all".into()),
+        specific_issue: Some("sk-1".into()),
+        config: Some(object(
+            r#"{"sk-1":1,"sk-2":2,"a":{"\u0073k-3":"\u0073k-4"}}"#,
+        )),
+        tags: Some([("sk-1".into(), "sk-2".into())].into()),
+    }
+    .into();
+    draft.key = Some("sk-1".into());
+    draft
+        .extra
+        .push("sk-1", &Json::parse(r#"["sk-1"]"#).expect("JSON"));
+    let name = "[redacted:key]-0f2c10bf";
+    let expected = format!(
+        r#""type":"run.started","key":"{name}","project_id":"{name}","llm":{{"provider":"at [redacted:key]","{name}":["[redacted:key]",{{"a":"[redacted:key]"}}]}},"mode":"[redacted:key] all","specific_issue":"{name}","config":{{"a":{{"[redacted:key]-4d89207f":"[redacted:key]"}},"{name}":1,"[redacted:key]-bbaae8c9":2}},"tags":{{"{name}":"[redacted:key]"}},"{name}":["[redacted:key]"]"#
+    );
+    assert_eq!(redacted(&draft), expected);
+    let unknown = UnknownEvent::new("sk-1").expect("unknown");
+    assert_eq!(
+        redacted(&Event::Unknown(unknown).into()),
+        format!("\"type\":\"{name}\"")
+    );
+}
+
+#[test]
+fn names_that_are_redacted_stay_apart_and_are_never_cut() {
+    let key = |key: &str| {
+        let mut draft = note("x");
+        draft.key = Some(key.to_owned().into());
+        redacted(&draft)
+    };
+    assert_eq!(key("sk-1"), key("sk-1"));
+    assert_ne!(key("sk-1"), key("sk-2"));
+    let text = "x".repeat(LINE_BYTES_MAX);
+    let mut draft = note(&text);
+    let long = "k".repeat(1000);
+    draft.key = Some(long.clone().into());
+    assert!(redacted(&draft).contains(&long));
+}
+
+#[test]
+fn what_readers_would_take_for_something_else_is_refused() {
+    let refused = |draft: Draft<'_>| {
+        encode(&draft)
+            .expect_err("a reader would not take it")
+            .to_string()
+    };
+    for key in ["provider", "model", "temperature"] {
+        let other = Object::from([(key.to_owned(), Json::Bool(true))]);
+        let event = RunStarted {
+            project_id: "p".into(),
+            llm: Some(Llm {
+                other,
+                ..Llm::default()
+            }),
+            mode: None,
+            specific_issue: None,
+            config: None,
+            tags: None,
+        };
+        assert_eq!(
+            refused(event.into()),
+            format!("`{key}` is a field of its own and cannot be an extra one")
+        );
+    }
+    for alias in ISSUE_ALIASES {
+        let mut draft = note("x");
+        draft.extra.push(alias, &Json::parse("7").expect("JSON"));
+        assert_eq!(
+            refused(draft),
+            format!("`{alias}` is a field of its own and cannot be an extra one")
+        );
+    }
+}
+
+#[test]
+fn an_event_may_have_as_many_fields_as_fit() {
+    let fields: Vec<String> = (0..80_000).map(|field| format!("\"k{field}\":0")).collect();
+    let text = format!("{{\"type\":\"x\",{}}}", fields.join(","));
+    let draft = Draft::from_json(text.as_bytes()).expect("JSON");
+    encode(&draft).expect("the event fits");
 }
