@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 /// Crates stand here before they exist. A new crate or edge is a decision, made here.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("retally-log", &[]),
+    ("retally-redact", &["retally-log"]),
     ("retally-reduce", &["retally-log"]),
     ("retally-watch", &["retally-log", "retally-reduce"]),
     ("retally-import", &["retally-log"]),
@@ -23,12 +24,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("retally-serve", &["retally-watch", "retally-stats"]),
     (
         "retally-python",
-        &["retally-log", "retally-reduce", "retally-watch"],
+        &[
+            "retally-log",
+            "retally-redact",
+            "retally-reduce",
+            "retally-watch",
+        ],
     ),
     (
         "retally",
         &[
             "retally-log",
+            "retally-redact",
             "retally-reduce",
             "retally-watch",
             "retally-import",

@@ -10,6 +10,7 @@ mod import;
 mod manual;
 mod purge;
 mod rebuild;
+mod redact;
 mod replay;
 mod report;
 mod start;

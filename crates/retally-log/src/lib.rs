@@ -50,6 +50,7 @@ mod random;
 mod redactor;
 mod removal;
 mod root;
+mod root_file;
 mod run_dir;
 mod run_id;
 mod segment;

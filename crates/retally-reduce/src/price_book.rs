@@ -3,7 +3,7 @@
 use crate::model_pattern::ModelPattern;
 use crate::price_file::{self, PriceBookError};
 use crate::quantity::{Usd, round_half_even};
-use retally_log::{Decimal, LlmCalled, Timestamp};
+use retally_log::{Decimal, LlmCalled, Root, Timestamp};
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -73,9 +73,10 @@ impl PriceBook {
     /// The file is there and cannot be read, is no regular file, or is no price book.
     pub fn for_root(root: &Path) -> Result<Self, PriceBookError> {
         let path = root.join(PRICES_FILE);
-        match price_file::read(&path)? {
-            Some(text) => Self::parse(&text, &path.display().to_string()),
-            None => Ok(Self::built_in()),
+        match Root::new(root).read_file(PRICES_FILE) {
+            Ok(Some(text)) => Self::parse(&text, &path.display().to_string()),
+            Ok(None) => Ok(Self::built_in()),
+            Err(source) => Err(PriceBookError::Read { path, source }),
         }
     }
 

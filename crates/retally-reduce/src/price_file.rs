@@ -3,17 +3,12 @@
 use crate::model_pattern::ModelPattern;
 use crate::price_book::Price;
 use retally_log::{Decimal, Timestamp};
-use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use toml::Spanned;
-
-/// The longest price book in bytes; a thousand models need a tenth.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Why there is no price book.
 #[derive(Debug, thiserror::Error)]
@@ -164,34 +159,6 @@ fn shown(raw: &str) -> String {
     format!("`{}`", raw.chars().take(40).collect::<String>())
 }
 
-/// Reads the file of a price book, or returns `None` where there is none. A link is not followed,
-/// and whatever is no regular file is an error.
-pub(crate) fn read(path: &Path) -> Result<Option<String>, PriceBookError> {
-    match try_read(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(PriceBookError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-fn try_read(path: &Path) -> io::Result<String> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, reason);
-    if !file.metadata()?.is_file() {
-        return Err(invalid("not a regular file"));
-    }
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(invalid("longer than 1 MiB"));
-    }
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,17 +216,5 @@ mod tests {
             nanos.map(Decimal::as_nanos),
             [1, 1_000_500_000_000, 100_000_000]
         );
-    }
-
-    #[test]
-    fn a_link_or_a_folder_in_the_place_of_the_file_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("prices.toml");
-        assert!(matches!(read(&path), Ok(None)));
-        std::os::unix::fs::symlink("/dev/zero", &path).expect("a link");
-        assert!(read(&path).is_err());
-        std::fs::remove_file(&path).expect("removed");
-        std::fs::create_dir(&path).expect("a folder");
-        assert!(read(&path).is_err());
     }
 }

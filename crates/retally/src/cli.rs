@@ -5,9 +5,11 @@ use crate::exit::EXIT_CODES_HELP;
 use crate::playback::Speed;
 use crate::sheet::Format;
 use clap::builder::styling::AnsiColor;
-use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser};
+use clap::builder::{
+    FalseyValueParser, PossibleValue, PossibleValuesParser, Styles, TypedValueParser,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use retally_log::RunStatus;
+use retally_log::{RunId, RunStatus};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +56,10 @@ pub(crate) struct Global {
     /// Print only data and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Append texts as they are, with the secrets in them
+    #[arg(long, global = true, env = "RETALLY_NO_REDACT", value_parser = FalseyValueParser::new())]
+    #[arg(hide_env_values = true)]
+    pub(crate) no_redact: bool,
 }
 
 /// When colour is used.
@@ -108,6 +114,8 @@ pub(crate) enum Command {
     Archive(Archive),
     /// Remove whole runs that are old
     Purge(Purge),
+    /// Copy a run without the secrets that stand in its log
+    Redact(Redact),
     /// Print what completes the words of this command in a shell
     Completions(Completions),
     /// Print the manual page
@@ -352,6 +360,27 @@ pub(crate) struct Purge {
     /// Remove them, and do not only say which
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Secrets are the keys of many services by their shape, the values of environment variables whose
+names hold KEY, TOKEN, SECRET or PASSWORD, and what the patterns of redact.toml in the root find.
+The id of the copy is printed. Damaged lines are left out, as they may hold anything.
+
+Examples:
+  retally redact latest
+  retally redact run_20241203_143022_project_168 --to cleaned --remove-original")]
+pub(crate) struct Redact {
+    /// A run's id, the unique beginning of one, or `latest`
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    pub(crate) run: String,
+    /// The id of the copy; that of the run and `_redacted` where it is left out
+    #[arg(long, value_name = "ID")]
+    pub(crate) to: Option<RunId>,
+    /// Remove the run once the copy is whole and survives power loss
+    #[arg(long)]
+    pub(crate) remove_original: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,9 @@ use crate::terminal::printable;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestamp, WriterOptions};
+use retally_redact::{SecretPatterns, SecretRedactor};
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ pub(crate) struct Setting {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) format: Option<Format>,
     pub(crate) is_quiet: bool,
+    redacts: bool,
 }
 
 impl Setting {
@@ -42,6 +45,7 @@ impl Setting {
                 false => global.format,
             },
             is_quiet: global.quiet,
+            redacts: !global.no_redact,
         })
     }
 
@@ -64,11 +68,27 @@ impl Setting {
     }
 
     /// Returns how events are appended unless an option says otherwise.
-    pub(crate) fn writer_options(&self) -> WriterOptions {
-        WriterOptions {
+    pub(crate) fn writer_options(&self) -> Result<WriterOptions> {
+        let redactor = match self.redacts {
+            true => Some(Arc::new(self.redactor()?) as _),
+            false => None,
+        };
+        Ok(WriterOptions {
             clock: Arc::clone(&self.clock),
+            redactor,
             ..WriterOptions::default()
-        }
+        })
+    }
+
+    /// Returns what takes secrets out of texts, as the environment and the root have it.
+    pub(crate) fn redactor(&self) -> Result<SecretRedactor> {
+        let utf8 = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let patterns = SecretPatterns::for_root(&self.root)?;
+        Ok(SecretRedactor::new()
+            .with_variables(std::env::vars_os().filter_map(utf8))
+            .with_patterns(patterns))
     }
 
     /// Returns the run that an id, a prefix or `latest` means.

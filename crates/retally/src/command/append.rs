@@ -19,7 +19,7 @@ const NAMED_LINES_MAX: u64 = 20;
 pub(crate) fn run(setting: &Setting, options: &Append) -> Result<Exit> {
     let run_of_environment = std::env::var("RETALLY_RUN").ok();
     let (run, words) = split_words(&options.words, run_of_environment.as_deref())?;
-    let appender = Appender::new(setting, setting.find_run(run)?, options.sync);
+    let appender = Appender::new(setting, setting.find_run(run)?, options.sync)?;
     let Some((type_name, fields)) = words.split_first() else {
         return appender.append_lines(std::io::stdin().lock());
     };
@@ -163,28 +163,29 @@ fn quoted(text: &str) -> String {
 
 /// Appends drafts to one run: those that bear a time to a segment whose times are given, all
 /// others to one that retally stamps.
-struct Appender<'s> {
-    setting: &'s Setting,
+struct Appender {
     run: RunDir,
-    durability: Durability,
+    options: WriterOptions,
     stamped: OnceCell<Writer>,
     given: OnceCell<Writer>,
 }
 
-impl<'s> Appender<'s> {
-    fn new(setting: &'s Setting, run: RunDir, sync: bool) -> Self {
-        let durability = if sync {
-            Durability::Power
-        } else {
-            Durability::Process
+impl Appender {
+    fn new(setting: &Setting, run: RunDir, sync: bool) -> Result<Self> {
+        let durability = match sync {
+            true => Durability::Power,
+            false => Durability::Process,
         };
-        Self {
-            setting,
+        Ok(Self {
             run,
-            durability,
+            options: WriterOptions {
+                durability,
+                cuts_long_texts: true,
+                ..setting.writer_options()?
+            },
             stamped: OnceCell::new(),
             given: OnceCell::new(),
-        }
+        })
     }
 
     fn writer(&self, times: Times) -> &Writer {
@@ -194,15 +195,8 @@ impl<'s> Appender<'s> {
             &self.stamped
         };
         cell.get_or_init(|| {
-            let (durability, cuts_long_texts) = (self.durability, true);
-            let options = self.setting.writer_options();
-            let options = WriterOptions {
-                times,
-                durability,
-                cuts_long_texts,
-                ..options
-            };
-            Writer::new(self.run.clone(), options)
+            let options = self.options.clone();
+            Writer::new(self.run.clone(), WriterOptions { times, ..options })
         })
     }
 

@@ -6,7 +6,7 @@ use retally_log::Writer;
 
 pub(crate) fn run(setting: &Setting, options: &Finish) -> Result<Exit> {
     let run = setting.find_run(&options.run)?;
-    let writer = Writer::new(run, setting.writer_options());
+    let writer = Writer::new(run, setting.writer_options()?);
     writer.finish(options.status)?;
     Ok(Exit::Done)
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(setting: &Setting, options: &Import) -> Result<Exit> {
         unused += parsed.problems.len();
         for imported in parsed.runs {
             let outcome =
-                retally_import::import(&setting.root, imported, setting.writer_options())?;
+                retally_import::import(&setting.root, imported, setting.writer_options()?)?;
             for refused in outcome.refused.iter().take(NAMED_PROBLEMS_MAX) {
                 complain(&format!(
                     "`{}`: an event `{}` is not appended: {}",

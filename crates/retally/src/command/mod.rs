@@ -9,6 +9,7 @@ mod import;
 mod man;
 mod purge;
 mod rebuild;
+mod redact;
 mod replay;
 pub(crate) mod report;
 mod runs;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Import(options) => import::run(&setting, &options),
         Command::Archive(options) => archive::run(&setting, &options),
         Command::Purge(options) => purge::run(&setting, &options),
+        Command::Redact(options) => redact::run(&setting, &options),
         Command::Completions(options) => completions::run(&options),
         Command::Man(options) => man::run(&options),
     }

@@ -13,9 +13,10 @@ pub(crate) fn run(setting: &Setting, options: Start) -> Result<Exit> {
         Some(id) => id,
         None => RunId::for_project(setting.clock.now(), &options.project),
     };
+    let options = setting.writer_options()?;
     let run = setting.root.create_run(&id)?;
     let id = run.id().clone();
-    Writer::new(run, setting.writer_options()).append(event)?;
+    Writer::new(run, options).append(event)?;
     writeln!(std::io::stdout(), "{id}")?;
     Ok(Exit::Done)
 }

@@ -1,0 +1,51 @@
+use std::ops::Range;
+
+/// A secret that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found<'k> {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) kind: &'k str,
+}
+
+/// How the text begins that stands for a secret.
+const MARK_START: &str = "[redacted:";
+
+/// Returns the text with a mark in the place of each secret. Secrets that overlap become one, of
+/// the kind that begins first.
+pub(crate) fn replace(text: &str, mut found: Vec<Found<'_>>) -> String {
+    found.sort_by_key(|secret| (secret.start, std::cmp::Reverse(secret.end)));
+    let mut merged: Vec<Found<'_>> = Vec::with_capacity(found.len());
+    for secret in found {
+        match merged.last_mut() {
+            Some(last) if secret.start < last.end => last.end = last.end.max(secret.end),
+            _ => merged.push(secret),
+        }
+    }
+    let mut replaced = String::with_capacity(text.len());
+    let mut copied = 0;
+    for secret in merged {
+        replaced += &text[copied..secret.start];
+        replaced += &format!("{MARK_START}{}]", secret.kind);
+        copied = secret.end;
+    }
+    replaced + &text[copied..]
+}
+
+/// Returns where marks of a known kind stand, in which nothing is looked for: what was redacted
+/// once stays as it is.
+pub(crate) fn marks(text: &str, is_kind: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+    let mut marks = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find(MARK_START) {
+        let start = from + at;
+        from = start + MARK_START.len();
+        if let Some(length) = text[from..].find(']')
+            && is_kind(&text[from..from + length])
+        {
+            from += length + 1;
+            marks.push(start..from);
+        }
+    }
+    marks
+}

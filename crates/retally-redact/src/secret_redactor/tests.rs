@@ -1,0 +1,340 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Keys as services give them out, made up: the start, the characters that follow, and how many.
+/// They are put together here so that none stands in this file.
+const KEYS: &[(&str, &str, &str, usize)] = &[
+    ("openai", "sk-", ALNUM, 48),
+    ("openai", "sk-proj-", WORD, 120),
+    ("openai", "sk-svcacct-", WORD, 60),
+    ("openai", "sk-or-v1-", HEX, 64),
+    ("openai", "sk-lf-", UUID, 36),
+    ("anthropic", "sk-ant-api03-", WORD, 95),
+    ("anthropic", "sk-ant-oat01-", WORD, 95),
+    ("github", "ghp_", ALNUM, 36),
+    ("github", "gho_", ALNUM, 36),
+    ("github", "ghu_", ALNUM, 36),
+    ("github", "ghs_", ALNUM, 36),
+    ("github", "ghr_", ALNUM, 76),
+    ("github", "github_pat_", ALNUM, 82),
+    ("gitlab", "glpat-", WORD, 20),
+    ("gitlab", "glptt-", HEX, 40),
+    ("gitlab", "gldt-", WORD, 20),
+    ("gitlab", "glrt-", WORD, 20),
+    ("gitlab", "glcbt-64_", WORD, 20),
+    ("aws", "AKIA", BASE32, 16),
+    ("aws", "ASIA", BASE32, 16),
+    ("google", "AIza", WORD, 35),
+    ("google", "ya29.", WORD, 100),
+    ("google", "GOCSPX-", WORD, 28),
+    ("slack", "xoxb-", UUID, 36),
+    ("slack", "xoxp-", UUID, 36),
+    ("slack", "xapp-1-", UUID, 36),
+    ("stripe", "sk_live_", ALNUM, 24),
+    ("stripe", "rk_live_", ALNUM, 24),
+    ("stripe", "sk_test_", ALNUM, 99),
+    ("stripe", "whsec_", ALNUM, 32),
+    ("hugging-face", "hf_", ALNUM, 34),
+    ("npm", "npm_", ALNUM, 36),
+    ("pypi", "pypi-AgEIcHlwaS5vcmc", WORD, 150),
+    ("sendgrid", "SG.abcdefghijklmnopqrstuv.", WORD, 43),
+    ("twilio", "SK", HEX, 32),
+    ("telegram", "1234567890:AA", WORD, 33),
+    ("digitalocean", "dop_v1_", HEX, 64),
+    ("digitalocean", "doo_v1_", HEX, 64),
+    ("databricks", "dapi", HEX, 32),
+    ("groq", "gsk_", ALNUM, 52),
+    ("replicate", "r8_", ALNUM, 37),
+    ("xai", "xai-", ALNUM, 80),
+    ("perplexity", "pplx-", ALNUM, 48),
+    ("vault", "hvs.", WORD, 90),
+    ("vault", "hvb.", WORD, 140),
+    ("docker", "dckr_pat_", WORD, 27),
+    ("linear", "lin_api_", ALNUM, 40),
+    ("notion", "secret_", ALNUM, 43),
+    ("notion", "ntn_", ALNUM, 46),
+    ("age", "AGE-SECRET-KEY-1", UPPER, 58),
+    ("grafana", "glsa_", ALNUM, 41),
+    ("sentry", "sntrys_", ALNUM, 120),
+    ("new-relic", "NRAK-", UPPER, 27),
+    ("shopify", "shpat_", HEX, 32),
+    ("mailgun", "key-", HEX, 32),
+    ("atlassian", "ATATT3", WORD, 180),
+    ("supabase", "sbp_", HEX, 40),
+    ("tailscale", "tskey-auth-", UUID, 30),
+    ("netlify", "nfp_", ALNUM, 36),
+    ("figma", "figd_", WORD, 40),
+    ("crates-io", "cio", ALNUM, 32),
+    ("jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.", WORD, 43),
+];
+
+const ALNUM: &str = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7";
+const WORD: &str = "aB3-dE6_gH9jK2mN5pQ8sT1vW4y";
+const HEX: &str = "0a1b2c3d4e5f67890";
+const BASE32: &str = "A2B3C4D5E6F7GHIJ";
+const UPPER: &str = "A2B3C4D5E6F7G8H9";
+const UUID: &str = "12345678-1234-4a5b-8c9d-abcdef012345";
+
+fn key((_, start, alphabet, length): (&str, &str, &str, usize)) -> String {
+    let rest: String = alphabet.chars().cycle().take(length).collect();
+    format!("{start}{}", rest.replacen("sk", "ks", 9))
+}
+
+fn redact(text: &str) -> String {
+    SecretRedactor::new().redact(text).into_owned()
+}
+
+#[test]
+fn keys_of_services_are_found_wherever_they_stand() {
+    const PLACES: &[&str] = &[
+        "KEY",
+        "failed with KEY",
+        "KEY is wrong",
+        "got \"KEY\"",
+        "('KEY',)",
+        "line\r\nKEY\r\nnext",
+        "日本語 KEY 日本語",
+        "{\"headers\":{\"x\":\"KEY\"}}",
+        "{\\\"key\\\":\\\"KEY\\\"}",
+        "https://example.org/?k=KEY&b=1",
+        "<KEY>",
+        "`KEY`",
+        "a=KEY;b",
+        "\tKEY\n",
+    ];
+    assert!(KEYS.len() >= 60);
+    for entry in KEYS {
+        let key = key(*entry);
+        for place in PLACES {
+            let redacted = redact(&place.replace("KEY", &key));
+            let expected = place.replace("KEY", &format!("[redacted:{}]", entry.0));
+            assert_eq!(redacted, expected, "{place} {key}");
+        }
+    }
+    let text: String = KEYS.iter().map(|entry| key(*entry) + " ").collect();
+    let redacted = redact(&text);
+    assert_eq!(
+        redacted.matches("[redacted:").count(),
+        KEYS.len(),
+        "{redacted}"
+    );
+}
+
+#[test]
+fn secrets_are_found_by_what_stands_around_them() {
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzzzzz";
+    for (text, expected) in [
+        (
+            format!("aws_secret_access_key = {secret}"),
+            "aws_secret_access_key = [redacted:aws]",
+        ),
+        (
+            format!("\"SecretAccessKey\": \"{secret}\""),
+            "\"SecretAccessKey\": \"[redacted:aws]\"",
+        ),
+        (
+            "postgres://app:hunter22@db:5432/x".into(),
+            "postgres://app:[redacted:url-password]@db:5432/x",
+        ),
+        (
+            "https://:abcdef@host/".into(),
+            "https://:[redacted:url-password]@host/",
+        ),
+        (
+            "Authorization: Bearer abc123def456ghi789".into(),
+            "Authorization: Bearer [redacted:authorization]",
+        ),
+        (
+            "authorization: basic dXNlcjpwYXNzd29yZDE=".into(),
+            "authorization: basic [redacted:authorization]",
+        ),
+        (
+            "export API_KEY=abc123def456".into(),
+            "export API_KEY=[redacted:assignment]",
+        ),
+        (
+            "{\"client_secret\": \"abc123def456\"}".into(),
+            "{\"client_secret\": \"[redacted:assignment]\"}",
+        ),
+        (
+            "password: hunter22hunter".into(),
+            "password: [redacted:assignment]",
+        ),
+        (
+            "https://hooks.slack.com/services/T0000/B0000/abcdefghij".into(),
+            "https://hooks.slack.com/services/[redacted:slack]",
+        ),
+        (
+            "https://x.blob.core.windows.net/a?sv=1&sig=abc%2Bdefghijklmnopqrstuvwxyz0123%3D"
+                .into(),
+            "https://x.blob.core.windows.net/a?sv=1&sig=[redacted:azure]",
+        ),
+        (
+            "AccountKey=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH==;x".into(),
+            "AccountKey=[redacted:azure];x",
+        ),
+    ] {
+        assert_eq!(redact(&text), expected);
+    }
+}
+
+#[test]
+fn a_private_key_is_found_whole_or_cut_off() {
+    let frame = |word: &str, kind: &str| format!("-----{word} {kind}PRIVATE KEY-----");
+    for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
+        let body = "MIIEpAIBAAKCAQEA\nabc\n";
+        let whole = format!("a {}\n{body}{} b", frame("BEGIN", kind), frame("END", kind));
+        assert_eq!(redact(&whole), "a [redacted:private-key] b");
+        let cut = format!("a {}\\n{body}", frame("BEGIN", kind));
+        assert_eq!(redact(&cut), "a [redacted:private-key]");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_secret_stays() {
+    for text in [
+        "3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "0193cced-e8ab-774b-bee2-91b0e88ea12c",
+        "claude-sonnet-4-20250514 and gpt-4o-mini-2024-07-18",
+        "the task-based risk-averse disk-usage-of-the-whole-machine",
+        "max_tokens: 4096, input_tokens=123456789012, token: 12",
+        "the secret is kept in docs/secrets.md",
+        "https://example.org:8080/path?a=1#b and ssh://git@host/repo",
+        "basic authentication and bearer tokens are refused",
+        "monkey: banana, keyboard: qwertyuiopasdf",
+        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
+        "SKU SKIPPED SK and eyJust a word.eyJ",
+        "assertion `left == right` failed at src/main.rs:42:17",
+        "run_20241203_143022_project_168",
+        "",
+    ] {
+        assert_eq!(redact(text), text);
+    }
+}
+
+#[test]
+fn values_of_secret_variables_are_found() {
+    let variables = [
+        ("DB_PASSWORD", "correct horse"),
+        ("my_token", "t0k3n-value"),
+        ("LONG_TOKEN", "t0k3n-value-and-more"),
+        ("API_KEY_FILE", "/run/secrets/api"),
+        ("SHORT_KEY", "1234567"),
+        ("HOME", "/home/somebody"),
+        ("SECRET", "ünïcode ✓"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let redactor = SecretRedactor::new().with_variables(variables);
+    for (text, expected) in [
+        ("a correct horse b", "a [redacted:DB_PASSWORD] b"),
+        ("t0k3n-value-and-more", "[redacted:LONG_TOKEN]"),
+        ("xt0k3n-valuex", "x[redacted:my_token]x"),
+        (
+            "/run/secrets/api 1234567 /home/somebody",
+            "/run/secrets/api 1234567 /home/somebody",
+        ),
+        ("an ünïcode ✓ mark", "an [redacted:SECRET] mark"),
+    ] {
+        assert_eq!(redactor.redact(text), expected);
+    }
+    assert_eq!(redactor.counts().values().sum::<u64>(), 4);
+}
+
+#[test]
+fn the_users_own_patterns_are_found() {
+    let text = "[[pattern]]\nkind = \"customer\"\nregex = 'CUST-\\d{6}'\n[[pattern]]\nkind = \"pin\"\nregex = 'pin (\\d+)'\n";
+    let patterns = SecretPatterns::parse(text, "redact.toml").expect("patterns");
+    let redactor = SecretRedactor::new().with_patterns(patterns);
+    assert_eq!(
+        redactor.redact("CUST-123456 pin 42"),
+        "[redacted:customer] pin [redacted:pin]"
+    );
+}
+
+#[test]
+fn malformed_patterns_are_named_with_their_line() {
+    for (text, expected) in [
+        (
+            "[[pattern]]\nkind = \"a\"\n",
+            "`redact.toml`, line 1: missing field `regex` (write each as `[[pattern]]` with `kind` and `regex`)",
+        ),
+        (
+            "[[pattern]]\nkind = \"a b\"\nregex = 'x'\n",
+            "`redact.toml`, line 2: `kind` is \"a b\" (want 1 to 40 letters, digits, `-` and `_`)",
+        ),
+        (
+            "[[pattern]]\nkind = \"a\"\nregex = 'x*'\n",
+            "`redact.toml`, line 3: `regex` fits the empty text (make it ask for something)",
+        ),
+        (
+            "[[pattern]]\nkind = \"a\"\nregex = '(x{1000}){1000}'\n",
+            "`redact.toml`, line 3: `regex` is none: Compiled regex exceeds size limit of 1048576 bytes. (correct it)",
+        ),
+    ] {
+        let error = SecretPatterns::parse(text, "redact.toml").expect_err("malformed");
+        assert_eq!(error.to_string(), expected);
+    }
+    let many = "[[pattern]]\nkind = \"a\"\nregex = 'x'\n".repeat(101);
+    let error = SecretPatterns::parse(&many, "redact.toml").expect_err("too many");
+    assert_eq!(
+        error.to_string(),
+        "`redact.toml`, line 302: more than 100 patterns (join some by `|`)"
+    );
+}
+
+#[test]
+fn each_shape_has_a_pattern_and_anchors_that_it_contains() {
+    for shape in SHAPES {
+        let regex = compiled(shape);
+        assert!(regex.captures_len() <= 2, "{}", shape.kind);
+        assert!(
+            shape.anchors.iter().all(|anchor| anchor.len() > 1),
+            "{}",
+            shape.kind
+        );
+    }
+    for entry in KEYS {
+        let anchored = anchored_shapes(&key(*entry));
+        let kinds = SHAPES
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| anchored & 1 << at != 0);
+        assert!(
+            kinds
+                .map(|(_, shape)| shape.kind)
+                .any(|kind| kind == entry.0),
+            "{entry:?}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_of_a_secret_is_left_and_what_was_redacted_stays(
+        words in prop::collection::vec("[a-zäß\"\\\\{}:= \n]{0,12}", 1..6),
+        keys in prop::collection::vec(0..KEYS.len(), 0..4),
+    ) {
+        let secrets: Vec<String> = keys.iter().map(|at| key(KEYS[*at])).collect();
+        let mut text = String::new();
+        for (at, word) in words.iter().enumerate() {
+            text += word;
+            if let Some(secret) = secrets.get(at) {
+                text += " ";
+                text += secret;
+                text += " ";
+            }
+        }
+        let redacted = redact(&text);
+        for secret in secrets.iter().take(words.len()) {
+            prop_assert!(!redacted.contains(&**secret), "{redacted}");
+        }
+        prop_assert_eq!(redact(&redacted), redacted);
+    }
+
+    #[test]
+    fn any_text_is_redacted_without_a_panic(text in "\\PC{0,200}") {
+        let redacted = redact(&text);
+        prop_assert_eq!(redact(&redacted), redacted);
+    }
+}
