@@ -55,6 +55,11 @@ soak *arguments:
     cargo build --release
     cargo run --release --example watch_soak -- {{ if arguments == "" { "--events 400000" } else { arguments } }}
 
+# Throw broken bytes at all that reads them, for so many seconds at each: just fuzz 60
+fuzz seconds="10":
+    BOLERO_RANDOM_TEST_TIME_MS={{ seconds }}000 cargo test --profile fuzz -p retally-fuzz --test fuzz -- --nocapture
+    PROPTEST_CASES=$(({{ seconds }} * 2000)) cargo test --profile fuzz --bin retally a_word_makes_one_field
+
 # Run the proof of each promise and print what it counted: just guarantees --soak --write A1 C2
 guarantees *arguments:
     cargo run --quiet --example guarantees -- {{ arguments }}

@@ -18,6 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("retally-reduce", &["retally-log"]),
     ("retally-watch", &["retally-log", "retally-reduce"]),
     ("retally-import", &["retally-log"]),
+    (
+        "retally-fuzz",
+        &["retally-log", "retally-reduce", "retally-import"],
+    ),
     ("retally-export", &["retally-log", "retally-reduce"]),
     ("retally-stats", &["retally-reduce"]),
     ("retally-sql", &["retally-log", "retally-reduce"]),

@@ -3,6 +3,8 @@
 use crate::report_json::to_json_bytes;
 use crate::run_state::RunState;
 use retally_log::{IssueId, RunId, file_stem};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The folder of a run that holds the files of its issues.
@@ -59,17 +61,53 @@ pub(crate) fn reports<'s>(
                 bytes,
             })
     };
+    let odd = OnceCell::new();
     issues
-        .flat_map(|id| issue_reports(state, id))
+        .flat_map(move |id| issue_reports(state, id, &odd))
         .chain(std::iter::once_with(of_run).flatten())
 }
 
+/// The issues whose files cannot be called what they are, by what they are called instead.
+///
+/// That ends in a short hash, which those who choose the ids can make equal. Of the issues that
+/// call for one file the first by its id has it; else each rebuild would write one over the other.
+struct OddIds<'s>(BTreeMap<String, Vec<&'s IssueId<'static>>>);
+
+impl<'s> OddIds<'s> {
+    fn of(state: &'s RunState) -> Self {
+        let mut odd: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for id in state.issue_ids() {
+            let stem = file_stem(id.as_str());
+            if stem != id.as_str() {
+                odd.entry(stem).or_default().push(id);
+            }
+        }
+        Self(odd)
+    }
+
+    /// Returns whether the file of an issue is not that of one before it.
+    fn has_file(&self, state: &RunState, id: &IssueId<'_>, stem: &str, suffix: &str) -> bool {
+        let calls = |id: &&&IssueId<'_>| issue_suffixes(state, id).any(|own| own == suffix);
+        let first = self.0.get(stem).and_then(|ids| ids.iter().find(calls));
+        first.is_none_or(|first| first.as_str() == id.as_str())
+    }
+}
+
 /// Returns the reports of an issue, which differ in name alone.
-fn issue_reports(state: &RunState, id: &IssueId<'_>) -> impl Iterator<Item = ReportFile> + use<> {
+fn issue_reports<'s>(
+    state: &'s RunState,
+    id: &IssueId<'_>,
+    odd: &OnceCell<OddIds<'s>>,
+) -> impl Iterator<Item = ReportFile> + use<> {
     let bytes = state.issue_report(id).map(|report| to_json_bytes(&report));
-    let suffixes = issue_suffixes(state, id);
     let stem = file_stem(id.as_str());
+    let mut suffixes: Vec<_> = issue_suffixes(state, id).collect();
+    if stem != id.as_str() {
+        let odd = odd.get_or_init(|| OddIds::of(state));
+        suffixes.retain(|suffix| odd.has_file(state, id, &stem, suffix));
+    }
     suffixes
+        .into_iter()
         .zip(bytes.into_iter().cycle())
         .map(move |(suffix, bytes)| ReportFile {
             is_issues: true,

@@ -346,3 +346,32 @@ fn the_stamp_changes_with_whatever_is_done_to_a_report_file() {
     let now = root.open().stamp().expect("readable");
     assert_eq!(now, *seen.last().expect("not empty"), "a file of others");
 }
+
+#[test]
+fn of_issues_whose_files_have_one_name_the_first_has_it_whatever_came_first() {
+    // Sought out: their hashes are equal, and all that is kept of them.
+    let ids = ["37171", "37694"].map(|end| format!("{}{end}", "/".repeat(27)));
+    let started = |id: &str| format!(r#"0 "issue.started","issue":"{id}""#);
+    let ended = |id: &str| format!(r#"1 "issue.finished","issue":"{id}","status":"completed""#);
+    let steps = [
+        started(&ids[1]),
+        ended(&ids[1]),
+        started(&ids[0]),
+        ended(&ids[0]),
+    ];
+    let root = Root::new();
+    for count in 1..=steps.len() {
+        let events: Vec<_> = steps[..count].iter().map(String::as_str).collect();
+        let state = state(&events);
+        // As a watcher does it, which knows what changed, then as a rebuild does.
+        let changed = BTreeSet::from([IssueId::from(ids[usize::from(count < 3)].clone())]);
+        let written = root.lock().write_changed(&state, &changed);
+        assert!(!written.expect("written").is_empty(), "{count}");
+        assert_eq!(root.compare(&state), [""; 0], "{count}");
+        assert_eq!(root.write(&state), [""; 0], "{count}");
+    }
+    for entry in fs::read_dir(root.path("issues")).expect("a folder") {
+        let report = fs::read_to_string(entry.expect("readable").path()).expect("a file");
+        assert!(report.contains(&ids[0]), "{report}");
+    }
+}

@@ -303,6 +303,8 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn check(words: &[&str], expected: &str) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -344,6 +346,77 @@ mod tests {
             &["x.y", "a"],
             "`a` is no field, want KEY=VALUE or KEY:=JSON",
         );
+    }
+
+    /// Returns a word as a shell script may pass it on, with data in it.
+    fn word() -> impl Strategy<Value = String> {
+        let tokens = prop::sample::select(vec![
+            "issue",
+            "agent",
+            "success",
+            "seq",
+            "ts",
+            "key",
+            "crc",
+            "type",
+            "input_tokens",
+            "tags",
+            "config",
+            "segments",
+            "=",
+            ":=",
+            ":",
+            "\"",
+            "\\",
+            "\n",
+            ",",
+            "{",
+            "}",
+            "[1]",
+            "{\"a\":1}",
+            "1",
+            "-1",
+            "true",
+            "null",
+            "2024-12-03T14:30:22Z",
+            "\u{1b}",
+            "ü",
+            "",
+            " ",
+            "é=",
+        ]);
+        prop::collection::vec(tokens, 0..6).prop_map(|tokens| tokens.concat())
+    }
+
+    proptest! {
+        /// Property: words make an object of their own keys and of no other, or are refused.
+        #[test]
+        fn a_word_makes_one_field_whatever_it_holds(
+            type_name in prop_oneof![word(), prop::sample::select(known_types())],
+            words in prop::collection::vec(word(), 0..5),
+        ) {
+            _ = split_words(&words, Some("run_1"));
+            if let Ok(json) = event_json(&type_name, &words) {
+                let object: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_str(&json).expect("an object");
+                let key = |word: &String| {
+                    let key = word.split_once('=').expect("a field").0;
+                    key.strip_suffix(':').unwrap_or(key).to_owned()
+                };
+                let keys: BTreeSet<_> = words.iter().map(key).chain(["type".to_owned()]).collect();
+                prop_assert!(object.keys().eq(&keys), "{json}");
+                if let Ok(draft) = Draft::from_json(json.as_bytes()) {
+                    prop_assert_eq!(draft.event.type_name(), &type_name);
+                }
+            }
+        }
+    }
+
+    fn known_types() -> Vec<String> {
+        EventType::ALL
+            .iter()
+            .map(|known| known.name.to_owned())
+            .collect()
     }
 
     #[test]
