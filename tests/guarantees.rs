@@ -6,6 +6,13 @@
 
 mod append;
 mod child;
+mod clocks;
+mod copies;
+mod failing_calls;
+mod folded_run;
+mod full_disk;
+mod hostile;
+mod pieces;
 mod random;
 
 /// Says what was counted to prove a promise.
