@@ -102,6 +102,16 @@ fn notes(run: &RunDir) -> (BTreeMap<usize, u64>, u64) {
     (notes, damaged)
 }
 
+/// Checks that no line stands behind a torn one without an LF between them.
+fn check_lines(run: &RunDir) {
+    for file in std::fs::read_dir(run.events_path()).expect("readable") {
+        let bytes = std::fs::read(file.expect("an entry").path()).expect("readable");
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            assert!(line.matches("{\"seq\":").count() < 2, "{line}");
+        }
+    }
+}
+
 /// Fills the disk by appending, frees room, and appends again; returns how many appends were
 /// acknowledged, how many were not, and how many lines are torn.
 fn check(disk: &Disk, text_bytes: usize, round: usize) -> (usize, usize, u64) {
@@ -133,6 +143,7 @@ fn check(disk: &Disk, text_bytes: usize, round: usize) -> (usize, usize, u64) {
         append(&writer, name, text_bytes).expect("there is room again");
         acknowledged.push(name);
     }
+    check_lines(&run);
     let (notes, torn) = notes(&run);
     for name in &acknowledged {
         assert_eq!(notes.get(name), Some(&1), "event {name}");
