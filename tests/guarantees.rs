@@ -6,10 +6,17 @@
 
 mod append;
 mod child;
+mod clocks;
+mod copies;
+mod extremes;
+mod failing_calls;
+mod folded_run;
 mod forgery;
+mod full_disk;
 mod hostile;
 mod links;
 mod names;
+mod pieces;
 mod random;
 mod retention;
 pub(crate) mod terminal;

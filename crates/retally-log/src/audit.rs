@@ -318,6 +318,7 @@ mod tests {
     use crate::event::{NoteAdded, RunScored};
     use crate::field::RunStatus;
     use crate::line_writer::{TextRules, encode_line};
+    use crate::proof::proved;
     use crate::timestamp::Timestamp;
 
     fn line(seq: u64, draft: &Draft<'_>) -> String {
@@ -360,6 +361,7 @@ mod tests {
     #[test]
     fn every_line_and_every_pair_of_lines_that_is_removed_is_missed() {
         let (lines, finished) = finished_run();
+        let mut logs = 0;
         for first in 0..lines.len() {
             for second in first..lines.len() {
                 let kept: String = (0..lines.len())
@@ -368,8 +370,10 @@ mod tests {
                     .collect();
                 let expected = if first == second { 1 } else { 2 };
                 assert_eq!(lost(&audit(&kept, &finished)), expected, "{first} {second}");
+                logs += 1;
             }
         }
+        proved("R6", &format!("{logs} logs that lack one line or two"));
     }
 
     #[test]
@@ -384,6 +388,7 @@ mod tests {
             );
             assert_eq!(audit.findings.len(), 1);
         }
+        proved("R6", &format!("{} lost tails", lines.len()));
     }
 
     #[test]

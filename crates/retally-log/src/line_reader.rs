@@ -220,7 +220,10 @@ impl<S: Source> LineReader<S> {
             let grown = wanted
                 .max(self.buffer.len() * 2)
                 .min(KEPT_BYTES_MAX + 2 * CHUNK_BYTES);
-            self.buffer.resize(grown.max(wanted), 0);
+            // Zeros that the system hands out cost nothing until they are written over.
+            let mut buffer = vec![0; grown.max(wanted)];
+            buffer[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            self.buffer = buffer;
         }
         let at = self.offset + self.dropped + (self.end - self.start) as u64;
         let length = self.source.read_at(at, &mut self.buffer[self.end..])?;

@@ -16,8 +16,10 @@ impl Root {
     pub fn read_file(&self, name: &str) -> io::Result<Option<String>> {
         match read(&self.path().join(name)) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+                _ => Err(error),
+            },
         }
     }
 }

@@ -244,3 +244,6 @@ fn judge(bytes: &[u8], length: u64, must_be_sealed: bool) -> Result<SoundLine<'_
     }
     Ok(sound)
 }
+
+#[cfg(test)]
+mod tests;
