@@ -232,3 +232,60 @@ fn following_ends_when_nobody_reads() {
     drop(tailing.lines);
     assert!(tailing.child.wait().expect("it ends").success());
 }
+
+/// Writes a segment of notes that are a second apart.
+fn write_notes(sandbox: &Sandbox, name: &str, hour: u32, notes: u32, text_bytes: usize) {
+    let padding = "x".repeat(text_bytes);
+    let lines = (0..notes).map(|note| {
+        let (hour, minute, second) = (hour + note / 3600, note / 60 % 60, note % 60);
+        format!("{{\"ts\":\"2024-12-03T{hour:02}:{minute:02}:{second:02}Z\",\"type\":\"note.added\",\"text\":\"{name} {note} {padding}\"}}\n")
+    });
+    let path = sandbox.path(&format!("logs/runs/{RUN}/events/{name}.jsonl"));
+    std::fs::write(path, lines.collect::<String>()).expect("written");
+}
+
+#[test]
+fn the_last_events_are_the_last_of_all_segments() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", "168"]);
+    write_notes(&sandbox, "early", 20, 100, 10);
+    write_notes(&sandbox, "late", 21, 40, 30_000);
+    write_notes(&sandbox, "mixed", 20, 4_000, 100);
+    let all = sandbox.run(&["tail", RUN, "-n", "all"]);
+    let is_event = |line: &&str| !line.ends_with(" UTC");
+    let all: Vec<&str> = all.lines().filter(is_event).collect();
+    for count in [1, 10, 39, 45, 1_000] {
+        let shown = sandbox.run(&["tail", RUN, "-n", &count.to_string()]);
+        let shown: Vec<&str> = shown.lines().filter(is_event).collect();
+        let cut = |line: &&str| line.chars().take(40).collect::<String>();
+        let expected: Vec<_> = all[all.len() - count..].iter().map(cut).collect();
+        assert_eq!(
+            shown.iter().map(cut).collect::<Vec<_>>(),
+            expected,
+            "{count}"
+        );
+    }
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_a_failure_and_problems_are_no_json() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", "168"]);
+    let path = sandbox.path(&format!("logs/runs/{RUN}/events/foreign.jsonl"));
+    std::fs::write(&path, "broken\n").expect("written");
+    let shown = sandbox.run(&["tail", "all", "-n", "2", "--format", "jsonl"]);
+    let (data, errors) = shown.split_once("--- stderr\n").expect("both");
+    assert!(data.starts_with('{') && data.lines().count() == 1, "{data}");
+    assert!(errors.contains("foreign.jsonl at byte 0"), "{errors}");
+    std::fs::write(
+        &path,
+        "{\"ts\":\"2024-12-03T14:30:22Z\",\"type\":\"segment.opened\",\"format\":9}\n",
+    )
+    .expect("written");
+    assert_snapshot!(sandbox.run(&["tail", RUN]), @"
+    exit 3
+    --- stderr
+    error: run `run_20241203_143022_project_168`: segment `logs/runs/run_20241203_143022_project_168/events/foreign.jsonl` has format version 9, this retally reads up to 1 (upgrade retally)
+    error: 1 of 1 runs could not be read
+    ");
+}

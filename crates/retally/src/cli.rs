@@ -198,11 +198,12 @@ With --format jsonl each event is printed as it stands in the log, without its c
 `run` and `segment`. Times are UTC.
 
 Examples:
-  retally tail -f
+  retally tail all -f
   retally tail latest -n 100 --type pipeline --type debug
   retally tail -f --format jsonl | jq 'select(.success == false)'")]
 pub(crate) struct Tail {
-    /// A run's id, the unique beginning of one, or `latest`; all runs where it is left out
+    /// A run's id, the unique beginning of one, `latest`, or `all`, which is meant too where it is
+    /// left out and RETALLY_RUN is not set
     #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
     pub(crate) run: Option<String>,
     /// Go on with what comes, in new segments and runs too

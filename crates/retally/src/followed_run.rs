@@ -1,5 +1,7 @@
 use anyhow::{Context, Result};
-use retally_log::{Content, Entry, Event, LogError, LogReader, Logged, Place, RunDir, Timestamp};
+use retally_log::{
+    COMPRESSED_SUFFIX, Content, Entry, Event, LogError, LogReader, Logged, Place, RunDir, Timestamp,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,8 @@ pub(crate) struct FollowedRun {
     /// How far each file was read; what is not here is read from its beginning.
     offsets: BTreeMap<String, u64>,
     reader: Option<(LogReader, Instant)>,
+    /// Since when its folder is not there, where it is not.
+    pub(crate) gone_since: Option<Instant>,
 }
 
 impl Filter {
@@ -71,44 +75,104 @@ impl Filter {
     }
 }
 
-/// Returns what `show` makes of the last `count` events of a run, in log order, each with its
-/// time; reads no more of the log than it has to.
+/// Returns what `show` makes of the last `count` events of a run up to where it is followed from,
+/// in log order, each with its time; reads no more of the log than it has to.
 pub(crate) fn last_events<R>(
-    run: &RunDir,
+    run: &FollowedRun,
     count: usize,
     filter: &Filter,
     show: impl Fn(Shown<'_>) -> R,
 ) -> Result<VecDeque<(Timestamp, R)>> {
-    let longest = sizes(run)?.into_values().max().unwrap_or(0);
+    let longest = run.offsets.values().copied().max().unwrap_or(0);
     let mut bytes = END_BYTES;
     loop {
         let is_whole = bytes >= longest;
-        let start = |_: &str, size: u64| {
-            if is_whole {
-                0
-            } else {
-                size.saturating_sub(bytes)
-            }
+        let mut ends = Ends::new(&run.offsets, if is_whole { u64::MAX } else { bytes });
+        let start = |file: &str, _| match run.offsets.get(file) {
+            Some(size) if !is_whole => size.saturating_sub(bytes),
+            _ => 0,
         };
-        let mut log = LogReader::open_from(run.events_path(), start)?;
-        let (mut last, mut time) = (VecDeque::new(), Timestamp::MIN);
+        let mut log = LogReader::open_from(run.dir.events_path(), start)?;
+        let mut last = VecDeque::new();
         while let Some(shown) = log.next(|entry| {
-            if let Entry::Stretch(_, Content::Event(logged)) = &entry {
-                time = logged.envelope.ts;
-            }
-            filter.show(&entry, &show)
+            ends.take(&entry)
+                .then(|| filter.show(&entry, &show))
+                .flatten()
         })? {
             let Some(shown) = shown else { continue };
-            last.push_back((time, shown));
+            last.push_back((ends.time, shown));
             if last.len() > count {
                 last.pop_front();
             }
         }
-        if last.len() >= count || is_whole {
+        let reaches_back =
+            |(time, _): &(Timestamp, R)| ends.begin().is_some_and(|begin| *time > begin);
+        if is_whole || last.len() >= count && last.front().is_some_and(reaches_back) {
             return Ok(last);
         }
         bytes = bytes.saturating_mul(4);
     }
+}
+
+/// From where on the ends of a run's segments, read together, are all of the log.
+struct Ends<'s> {
+    /// How long each file is, as far as it concerns us.
+    sizes: &'s BTreeMap<String, u64>,
+    /// How much is read of each, at its end.
+    bytes: u64,
+    /// The first time that was read of each file that was not read from its beginning.
+    firsts: BTreeMap<String, Timestamp>,
+    /// Of the event that was read last.
+    time: Timestamp,
+}
+
+impl<'s> Ends<'s> {
+    fn new(sizes: &'s BTreeMap<String, u64>, bytes: u64) -> Self {
+        Self {
+            sizes,
+            bytes,
+            firsts: BTreeMap::new(),
+            time: Timestamp::MIN,
+        }
+    }
+
+    /// Takes in an entry, and returns whether it stood in the log already when sizes were taken.
+    fn take(&mut self, entry: &Entry<'_>) -> bool {
+        let Entry::Stretch(place, content) = entry else {
+            return false;
+        };
+        let Some(size) = self.sizes.get(place.file) else {
+            return false;
+        };
+        if let Content::Event(logged) = content {
+            self.time = logged.envelope.ts;
+            if self.is_cut(place.file, *size) && !self.firsts.contains_key(place.file) {
+                let first = logged.position.time;
+                self.firsts.insert(place.file.to_owned(), first);
+            }
+        }
+        // Offsets in compressed files, which do not grow, are others than their sizes.
+        is_compressed(place.file) || place.offset + place.length <= *size
+    }
+
+    /// Whether a file is read from its middle on.
+    fn is_cut(&self, file: &str, size: u64) -> bool {
+        size > self.bytes && !is_compressed(file)
+    }
+
+    /// Returns the time behind which no event is missing, or `None` where that is not known.
+    fn begin(&self) -> Option<Timestamp> {
+        let cut = self
+            .sizes
+            .iter()
+            .filter(|(file, size)| self.is_cut(file, **size));
+        let begin = self.firsts.values().copied().max();
+        (self.firsts.len() == cut.count()).then(|| begin.unwrap_or(Timestamp::MIN))
+    }
+}
+
+fn is_compressed(file: &str) -> bool {
+    file.ends_with(COMPRESSED_SUFFIX)
 }
 
 /// Returns the sizes of a run's segment files.
@@ -127,6 +191,7 @@ impl FollowedRun {
             dir,
             offsets,
             reader: None,
+            gone_since: None,
         })
     }
 
@@ -136,7 +201,36 @@ impl FollowedRun {
             dir,
             offsets: BTreeMap::new(),
             reader: None,
+            gone_since: None,
         }
+    }
+
+    /// Notes that the folder is not there; it may come back.
+    pub(crate) fn note_gone(&mut self) {
+        self.rest();
+        self.gone_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether the log holds what was read of it, and may have grown since.
+    pub(crate) fn has_what_was_read(&self) -> bool {
+        sizes(&self.dir).is_ok_and(|sizes| {
+            let is_there = |(file, read)| sizes.get(file).is_some_and(|size| size >= read);
+            self.offsets.iter().all(is_there)
+        })
+    }
+
+    /// Keeps nothing but how far each file was read.
+    fn rest(&mut self) {
+        let Some((log, _)) = self.reader.take() else {
+            return;
+        };
+        let offsets = log.offsets().map(|(file, at)| (file.to_owned(), at));
+        self.offsets = offsets.collect();
+        // What is no whole line yet counts as read, or the sizes would never be equal.
+        let unread = log
+            .pending()
+            .map(|unread| (unread.file, unread.offset + unread.bytes));
+        self.offsets.extend(unread);
     }
 
     /// Whether it had news lately.
@@ -182,16 +276,7 @@ impl FollowedRun {
             }
         }
         if quiet_since.elapsed() >= READER_KEPT {
-            self.offsets = log
-                .offsets()
-                .map(|(file, at)| (file.to_owned(), at))
-                .collect();
-            // What is no whole line yet counts as read, or the sizes would never be equal.
-            for unread in log.pending() {
-                self.offsets
-                    .insert(unread.file, unread.offset + unread.bytes);
-            }
-            self.reader = None;
+            self.rest();
         }
         Ok(false)
     }

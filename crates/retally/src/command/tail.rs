@@ -6,7 +6,7 @@ use crate::setting::{Setting, complain};
 use crate::sheet::Format;
 use crate::signals::stop_at_signals;
 use crate::terminal::escaped_for_json;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use retally_log::{Logged, Place, RunDir, RunId, Timestamp};
 use retally_watch::{Hinted, Hints};
 use rustix::event::{PollFd, PollFlags};
@@ -19,6 +19,13 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_secs(1);
 /// How often all other runs are.
 const QUIET_POLL: Duration = Duration::from_secs(30);
+
+/// How long a run is kept in mind whose folder is gone: it may come back, as the whole root may.
+const GONE_KEPT: Duration = Duration::from_secs(600);
+/// How much older than the events in it a file may seem: clocks differ.
+const SKEW_SECONDS: i64 = 3600;
+/// The word that stands for all runs.
+const ALL_RUNS: &str = "all";
 
 pub(crate) fn run(setting: &Setting, options: &Tail) -> Result<Exit> {
     let is_json = match setting.format {
@@ -39,8 +46,8 @@ pub(crate) fn run(setting: &Setting, options: &Tail) -> Result<Exit> {
         .check()
         .map_err(|error| wrong_usage(error.to_string()))?;
     let only = match options.run.as_deref() {
+        Some(ALL_RUNS) | None => None,
         Some(run) => Some(setting.find_run(run)?),
-        None => None,
     };
     let mut printer = Printer::new(is_json, only.is_none());
     let runs = match &only {
@@ -63,17 +70,28 @@ pub(crate) fn run(setting: &Setting, options: &Tail) -> Result<Exit> {
         // Before the last events are shown: what comes meanwhile is new.
         _ => runs.iter().cloned().map(from_now).collect(),
     };
+    let mut problems = Problems::new();
     if options.lines == usize::MAX {
         for run in &mut followed {
-            show_news(setting, run, &filter, &mut printer, &mut Problems::new())?;
+            show_news(setting, run, &filter, &mut printer, &mut problems)?;
         }
     } else {
-        print_last(&runs, options.lines, &filter, &mut printer)?;
+        print_last(
+            &followed,
+            options.lines,
+            &filter,
+            &mut printer,
+            &mut problems,
+        )?;
     }
     if options.follow {
         follow(setting, only.is_none(), followed, &filter, &mut printer)?;
+        return Ok(Exit::Done);
     }
-    Ok(Exit::Done)
+    match problems.len() {
+        0 => Ok(Exit::Done),
+        failed => bail!("{failed} of {} runs could not be read", runs.len()),
+    }
 }
 
 fn from_now(run: RunDir) -> FollowedRun {
@@ -82,29 +100,37 @@ fn from_now(run: RunDir) -> FollowedRun {
 }
 
 /// Prints the last events of the runs, merged by their times.
-fn print_last(runs: &[RunDir], count: usize, filter: &Filter, printer: &mut Printer) -> Result<()> {
+fn print_last(
+    runs: &[FollowedRun],
+    count: usize,
+    filter: &Filter,
+    printer: &mut Printer,
+    problems: &mut Problems,
+) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
     let mut newest_first = Vec::new();
     for run in runs {
-        match run.log_stamp() {
+        match run.dir.log_stamp() {
             Ok(stamp) => newest_first.extend(stamp.map(|stamp| (stamp.modified_seconds(), run))),
-            Err(error) => complain(&format!("run `{}`: {error}", run.id())),
+            Err(error) => problems.note(run.dir.id(), &error.into()),
         }
     }
     newest_first.sort_by(|(left, _), (right, _)| right.cmp(left));
     let mut last: Vec<(Timestamp, Line)> = Vec::new();
     for (modified_seconds, run) in newest_first {
         // Nothing that was written before the earliest of enough events can be among them.
-        let is_earlier =
-            |(time, _): &(Timestamp, Line)| modified_seconds < time.as_micros() / 1_000_000;
+        let is_earlier = |(time, _): &(Timestamp, Line)| {
+            modified_seconds + SKEW_SECONDS < time.as_micros() / 1_000_000
+        };
         if last.len() >= count && last.first().is_some_and(is_earlier) {
             break;
         }
-        match last_events(run, count, filter, |shown| printer.line(run.id(), shown)) {
+        let id = run.dir.id();
+        match last_events(run, count, filter, |shown| printer.line(id, shown)) {
             Ok(events) => last.extend(events),
-            Err(error) => complain(&format!("run `{}`: {error:#}", run.id())),
+            Err(error) => problems.note(id, &error),
         }
         // Stable: what has one time stays in the order of its log.
         last.sort_by_key(|(time, _)| *time);
@@ -142,8 +168,21 @@ fn follow(
         if is_poll {
             poll_due = Instant::now() + POLL;
         }
-        if follows_all && (is_poll || news.root || news.everything) {
-            news.runs.extend(add_new(setting, &mut hints, &mut runs));
+        if is_poll || news.root || news.everything {
+            let is_there = |id: &&RunId| setting.root.run(id).path().is_dir();
+            let folders = match follows_all {
+                true => setting.root.folders(),
+                false => Ok(runs.keys().filter(is_there).cloned().collect()),
+            };
+            match folders {
+                Ok(folders) => {
+                    problems.solve_root();
+                    let new = take_over(setting, folders, &mut hints, &mut runs);
+                    news.runs.extend(new);
+                }
+                // Nothing is known to be gone.
+                Err(error) => problems.note_root(&error.into()),
+            }
         }
         let looks_at_all = news.everything || Instant::now() >= all_due;
         if looks_at_all {
@@ -159,7 +198,9 @@ fn follow(
             }
         }
         for id in &news.runs {
-            if let Some(run) = runs.get_mut(id) {
+            if let Some(run) = runs.get_mut(id)
+                && run.gone_since.is_none()
+            {
                 // A run that was just made has its log by now.
                 _ = hints.listen_to_run(id);
                 show_news(setting, run, filter, printer, &mut problems)?;
@@ -177,7 +218,43 @@ fn follow(
 }
 
 /// What cannot be read, each said once.
-type Problems = BTreeMap<RunId, String>;
+#[derive(Default)]
+struct Problems {
+    runs: BTreeMap<RunId, String>,
+    root: Option<String>,
+}
+
+impl Problems {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    fn note(&mut self, id: &RunId, error: &anyhow::Error) {
+        let text = format!("run `{id}`: {error:#}");
+        if self.runs.insert(id.clone(), text.clone()).as_ref() != Some(&text) {
+            complain(&text);
+        }
+    }
+
+    fn solve(&mut self, id: &RunId) {
+        self.runs.remove(id);
+    }
+
+    fn note_root(&mut self, error: &anyhow::Error) {
+        let text = format!("{error:#}");
+        if self.root.replace(text.clone()).as_ref() != Some(&text) {
+            complain(&text);
+        }
+    }
+
+    fn solve_root(&mut self) {
+        self.root = None;
+    }
+}
 
 /// Prints what is new of a run.
 fn show_news(
@@ -188,50 +265,55 @@ fn show_news(
     problems: &mut Problems,
 ) -> Result<()> {
     let id = run.dir.id().clone();
+    if !run.dir.path().is_dir() {
+        run.note_gone();
+        return Ok(());
+    }
     let news = run.show_news(filter, |shown| {
         let line = printer.line(&id, shown);
         printer.print(&line)
     });
     match news {
-        Ok(false) => _ = problems.remove(&id),
+        Ok(false) => problems.solve(&id),
         Ok(true) => setting.say(&format!(
             "run `{id}`: a segment was replaced, cut or removed; going on from its end"
         )),
         Err(error) if is_of_output(&error) => return Err(error),
-        Err(error) => {
-            let text = format!("run `{id}`: {error:#}");
-            if problems.insert(id, text.clone()).as_ref() != Some(&text) {
-                complain(&text);
-            }
-        }
+        Err(error) => problems.note(&id, &error),
     }
     Ok(())
 }
 
-/// Adds the runs that are new in the root and returns their ids; forgets those that are gone.
-fn add_new(
+/// Takes over which runs are there, and returns the ids of those that are new or back again.
+fn take_over(
     setting: &Setting,
+    folders: Vec<RunId>,
     hints: &mut Hints,
     runs: &mut BTreeMap<RunId, FollowedRun>,
 ) -> Vec<RunId> {
     // Without notifications, runs are found by looking; without a root, there are none.
     _ = hints.listen_to_root();
-    let folders = setting.root.folders().unwrap_or_default();
     let folders: BTreeSet<RunId> = folders.into_iter().collect();
-    runs.retain(|id, _| {
-        let is_there = folders.contains(id);
-        if !is_there {
+    for (id, run) in runs.iter_mut().filter(|(id, _)| !folders.contains(*id)) {
+        if run.gone_since.is_none() {
+            run.note_gone();
             hints.forget_run(id);
         }
-        is_there
+    }
+    runs.retain(|_, run| {
+        run.gone_since
+            .is_none_or(|since| since.elapsed() < GONE_KEPT)
     });
-    let is_new = |id: &RunId| !runs.contains_key(id);
+    let is_new = |id: &RunId| runs.get(id).is_none_or(|run| run.gone_since.is_some());
     let new: Vec<RunId> = folders.into_iter().filter(is_new).collect();
     for id in &new {
         // First listened to, then looked at: what comes in between is notified.
         _ = hints.listen_to_run(id);
-        let run = FollowedRun::from_start(setting.root.run(id));
-        runs.insert(id.clone(), run);
+        let dir = setting.root.run(id);
+        match runs.get_mut(id) {
+            Some(run) if run.has_what_was_read() => run.gone_since = None,
+            _ => _ = runs.insert(id.clone(), FollowedRun::from_start(dir)),
+        }
     }
     new
 }
@@ -268,6 +350,8 @@ struct Line {
     /// `None` where it is the same as that of the line before, or nobody reads it.
     time: Option<Timestamp>,
     text: String,
+    /// Whether it is about something that is wrong, and no event.
+    is_problem: bool,
 }
 
 impl Printer {
@@ -288,14 +372,20 @@ impl Printer {
             Shown::Event(place, logged) if self.is_json => Line {
                 time: None,
                 text: json_line(run, place, logged),
+                is_problem: false,
             },
             Shown::Event(_, logged) => Line {
                 time: Some(logged.envelope.ts),
                 text: event_line(shown_run, logged.envelope, width),
+                is_problem: false,
             },
             Shown::Problem(text) => Line {
                 time: None,
-                text: problem_line(shown_run, &text, width),
+                text: match self.is_json {
+                    true => format!("run `{run}`: {text}"),
+                    false => problem_line(shown_run, &text, width),
+                },
+                is_problem: true,
             },
         }
     }
@@ -310,7 +400,9 @@ impl Printer {
 
     fn print(&mut self, line: &Line) -> Result<()> {
         if self.is_json {
-            if line.text.starts_with('{') {
+            if line.is_problem {
+                complain(&line.text);
+            } else {
                 let text = match self.is_terminal {
                     true => escaped_for_json(&line.text),
                     false => line.text.as_str().into(),
