@@ -99,12 +99,7 @@ fn what_replay_cannot_do_is_said() {
     assert_snapshot!(sandbox.run(&["watch", "--view"]), @"
     exit 2
     --- stderr
-    error: the following required arguments were not provided:
-      <RUN>...
-
-    Usage: retally watch --view <RUN>...
-
-    For more information, try '--help'.
+    error: --view shows one run (name one)
     ");
 }
 

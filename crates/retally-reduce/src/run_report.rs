@@ -159,7 +159,7 @@ impl RunState {
             ("anomalies", self.anomaly_count()),
         ];
         RunReport {
-            issues_processed: self.issues_by_appearance(),
+            issues_processed: self.issues_by_appearance().into_iter().cloned().collect(),
             errors: self.errors().values().cloned().collect(),
             anomalies: self.anomaly_list(),
             omitted: omitted(counts),
@@ -264,10 +264,11 @@ impl RunState {
         Span::between(self.started_at(), end)
     }
 
-    fn issues_by_appearance(&self) -> Vec<IssueId<'static>> {
+    /// Returns the ids of all issues in the order of their first events.
+    pub fn issues_by_appearance(&self) -> Vec<&IssueId<'static>> {
         let mut issues: Vec<_> = self.issues.iter().collect();
         issues.sort_by_key(|(_, issue)| issue.first());
-        issues.into_iter().map(|(id, _)| id.clone()).collect()
+        issues.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Returns how many anomalies there are in the run and its issues.

@@ -226,8 +226,8 @@ pub(crate) struct Tail {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 On a terminal the run is shown on a whole screen: space pauses, right or n shows the next event, left
-or p the one before, + and - change the speed, up and down select an issue, Home and End go to the
-start and the end, q quits. Pauses longer than 2 s are cut short.
+or p the one before, + and - change the speed, up, down, PgUp and PgDn select an issue, Home and End go to
+the start and the end, q quits. Pauses longer than 2 s are cut short.
 
 Elsewhere, or with --format jsonl, each event is a line of JSON: `ts`, `type`, `segment`, `seq` and
 `issue` say which it is; `run` is the metadata of the run and `issue_metrics` the report of the issue
@@ -282,8 +282,8 @@ pub(crate) struct Watch {
     /// Bring everything up to date and end
     #[arg(long)]
     pub(crate) once: bool,
-    /// Show the run on a whole screen meanwhile; name one
-    #[arg(long, requires = "runs", conflicts_with = "once")]
+    /// Show one run on a whole screen meanwhile: up, down, PgUp and PgDn select an issue, q quits
+    #[arg(long, conflicts_with = "once")]
     pub(crate) view: bool,
     /// How often live runs are looked at without notifications
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]

@@ -284,7 +284,7 @@ impl Said {
 }
 
 /// Returns as much of the beginning of a text as fits into so many columns.
-pub(crate) fn fitting(text: &str, width: usize) -> &str {
+fn fitting(text: &str, width: usize) -> &str {
     let mut used = 0;
     for (at, character) in text.char_indices() {
         used += character.width().unwrap_or(0);
@@ -296,16 +296,16 @@ pub(crate) fn fitting(text: &str, width: usize) -> &str {
 }
 
 /// Returns a text, of which the end is left out where it is long.
-fn start_of(text: &str, width: usize) -> String {
+pub(crate) fn start_of(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    format!("{}…", fitting(text, width - 1))
+    format!("{}…", fitting(text, width.saturating_sub(1)))
 }
 
 /// Returns a text, of which the beginning is left out where it is long: ids of runs differ at
 /// their ends.
-fn end_of(text: &str, width: usize) -> String {
+pub(crate) fn end_of(text: &str, width: usize) -> String {
     let text = printable(text);
     if text.width() <= width {
         return text.into_owned();

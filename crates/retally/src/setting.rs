@@ -153,7 +153,8 @@ impl Setting {
 
     /// Whether progress can be shown to somebody.
     pub(crate) fn shows_progress(&self) -> bool {
-        !self.is_quiet && std::io::stderr().is_terminal()
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        !self.is_quiet && !is_dumb && std::io::stderr().is_terminal()
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn has_active(text: &str) -> bool {
 }
 
 /// Returns the text with every character shown that a terminal would act on: controls, and marks
-/// that turn the direction of writing. They appear as `\u{1b}`; a line feed as `\n`.
+/// that turn the direction of writing or take no room. They appear as `\u{1b}`; a line feed as `\n`.
 ///
 /// Data from logs comes from language models and their tools.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
@@ -77,7 +77,12 @@ fn is_active(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{61c}'
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{180e}'
+                | '\u{3164}'
+                | '\u{ffa0}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'

@@ -1,6 +1,5 @@
 use crate::setting::{Setting, complain};
-use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::status_line::StatusLine;
 use retally_watch::{Notice, Status, Update, Waker};
 use serde_json::json;
 use std::io::Write;
@@ -15,8 +14,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// where stderr is a file, and each update as a line of JSON on stdout where that is wanted.
 pub(crate) struct WatchLog<'s> {
     setting: &'s Setting,
-    /// Hidden where nobody sees it.
-    status_line: ProgressBar,
+    status_line: StatusLine,
     prints_updates: bool,
     /// Whether what fails is tried again.
     goes_on: bool,
@@ -43,11 +41,7 @@ impl<'s> WatchLog<'s> {
         goes_on: bool,
         waker: Waker,
     ) -> Self {
-        let style = ProgressStyle::with_template("{msg}").expect("the template is well-formed");
-        let status_line = match setting.shows_progress() {
-            true => ProgressBar::new_spinner().with_style(style),
-            false => ProgressBar::hidden(),
-        };
+        let status_line = StatusLine::new(setting.shows_progress());
         let now = Instant::now();
         Self {
             setting,
@@ -87,8 +81,8 @@ impl<'s> WatchLog<'s> {
     }
 
     /// Removes the status line.
-    pub(crate) fn end(&self) {
-        self.status_line.finish_and_clear();
+    pub(crate) fn end(&mut self) {
+        self.status_line.end();
     }
 
     fn take_update(&mut self, update: &Update<'_>) {
@@ -124,7 +118,8 @@ impl<'s> WatchLog<'s> {
             };
         }
         if self.setting.shows_progress() {
-            self.status_line.set_message(self.status_text(status));
+            let text = self.status_text(status);
+            self.status_line.set(&text, status.problems > 0);
         } else if self.reported.0.elapsed() >= REPORT_INTERVAL {
             let (_, before) = self.reported;
             if status.updates > before.updates {
@@ -143,11 +138,6 @@ impl<'s> WatchLog<'s> {
 
     fn status_text(&self, status: &Status) -> String {
         let (rate, lag) = self.window.shown;
-        let bold = Style::new().bold();
-        let trouble = match status.problems {
-            0 => Style::new(),
-            _ => AnsiColor::Red.on_default(),
-        };
         let lag = match lag {
             Some(lag) => format!("lag {:.0} ms", lag.as_secs_f64() * 1000.0),
             None => "no lag".to_owned(),
@@ -157,7 +147,7 @@ impl<'s> WatchLog<'s> {
             false => "watching",
         };
         format!(
-            "{bold}{doing}{bold:#} {}, {} live · {rate:.0} events/s · {lag} · {trouble}{}{trouble:#}",
+            "{doing} {}, {} live · {rate:.0} events/s · {lag} · {}",
             runs(status),
             status.live,
             problems(status),

@@ -3,20 +3,20 @@ use crate::command::report::parse_as_of;
 use crate::event_line::event_line;
 use crate::exit::{Exit, wrong_usage};
 use crate::playback::{Playback, Speed};
+use crate::screen::on_screen;
 use crate::setting::Setting;
 use crate::sheet::Format;
-use crate::signals::stop_flag;
+use crate::signals::StopRequest;
 use crate::terminal::escaped_for_json;
 use crate::view::View;
 use anyhow::Result;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyEvent};
-use retally_log::{Content, Entry, IssueId, Logged, Place, RunDir, Timestamp};
+use retally_log::{Content, Entry, IssueId, LogReader, Logged, Place, RunDir, Timestamp};
 use retally_reduce::{AsOf, IssueReport, PriceBook, Replay, RunMetadata};
 use serde::Serialize;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How fast a run is shown where nothing else is said.
@@ -39,7 +39,7 @@ pub(crate) fn run(setting: &Setting, options: &Options) -> Result<Exit> {
     match setting.format {
         None | Some(Format::Table) if is_terminal => {
             let playback = Playback::new(options.speed.unwrap_or(SHOW_SPEED));
-            ratatui::run(|terminal| show(&source, playback, terminal))?;
+            on_screen(|terminal, stop| show(&source, playback, terminal, stop))?;
         }
         None | Some(Format::Jsonl) => {
             print(&source, Playback::new(options.speed.unwrap_or(Speed::Max)))?;
@@ -155,14 +155,17 @@ struct Show<'s> {
     /// What is shown.
     replay: Replay,
     /// One event ahead, to know when that comes.
-    ahead: Replay,
+    ahead: LogReader,
     /// When the next event happened; `None` at the end.
     next: Option<Timestamp>,
     /// When the last one happened that is shown.
     last: Option<Timestamp>,
     /// How many are shown.
     shown: u64,
+    /// How many are to be shown, where somebody asked for that.
+    wanted: Option<u64>,
     happening: String,
+    latest: Option<IssueId<'static>>,
 }
 
 impl<'s> Show<'s> {
@@ -170,42 +173,81 @@ impl<'s> Show<'s> {
         let mut show = Self {
             source,
             replay: source.open()?,
-            ahead: source.open()?,
+            ahead: LogReader::open(source.run.events_path())?,
             next: None,
             last: None,
             shown: 0,
+            wanted: None,
             happening: "nothing happened yet".to_owned(),
+            latest: None,
         };
         show.look_ahead()?;
         Ok(show)
     }
 
     fn look_ahead(&mut self) -> Result<()> {
-        self.next = next_event(&mut self.ahead, |_, logged| logged.envelope.ts)?;
+        self.next = None;
+        let time = |entry: Entry<'_>| match entry {
+            Entry::Stretch(_, Content::Event(logged)) => Some(logged.envelope.ts),
+            _ => None,
+        };
+        while self.next.is_none() {
+            match self.ahead.next(time)? {
+                Some(time) => self.next = time,
+                None => break,
+            }
+        }
         Ok(())
     }
 
     /// Shows the next event, and returns whether there was one.
     fn step(&mut self) -> Result<bool> {
         let stepped = next_event(&mut self.replay, |_, logged| {
-            let line = event_line(None, logged.envelope, None);
+            let envelope = logged.envelope;
+            let line = event_line(None, envelope, None);
             let text = anstream::adapter::strip_str(&line).to_string();
-            (logged.envelope.ts, text)
+            let issue = envelope.event.issue();
+            (
+                envelope.ts,
+                text,
+                issue.map(|issue| issue.clone().into_owned()),
+            )
         })?;
-        let Some((ts, text)) = stepped else {
+        let Some((ts, text, issue)) = stepped else {
+            self.next = None;
             return Ok(false);
         };
         self.shown += 1;
         self.last = Some(ts);
+        self.latest = issue.or_else(|| self.latest.take());
         self.happening = format!("{}  event {}: {text}", &ts.to_string()[..19], self.shown);
         self.look_ahead()?;
         Ok(true)
     }
 
-    /// Shows the run from its beginning up to so many events: a state has no way back.
-    fn go_to(&mut self, events: u64) -> Result<()> {
-        *self = Self::new(self.source)?;
-        while self.shown < events && self.step()? {}
+    /// Asks for so many events more or less than are shown, or were asked for.
+    fn want(&mut self, events: i64) {
+        let shown = self.wanted.unwrap_or(self.shown);
+        self.wanted = Some(shown.saturating_add_signed(events));
+    }
+
+    /// Goes some way to what was asked for.
+    fn approach(&mut self) -> Result<()> {
+        let Some(wanted) = self.wanted else {
+            return Ok(());
+        };
+        if wanted < self.shown {
+            // A state has no way back.
+            let source = self.source;
+            *self = Self::new(source)?;
+            self.wanted = Some(wanted);
+        }
+        for _ in 0..STEPS_PER_FRAME {
+            if self.shown == wanted || !self.step()? {
+                self.wanted = None;
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -215,32 +257,47 @@ impl<'s> Show<'s> {
 }
 
 /// Shows a replay until it is quit.
-fn show(source: &Source<'_>, mut playback: Playback, terminal: &mut DefaultTerminal) -> Result<()> {
+fn show(
+    source: &Source<'_>,
+    mut playback: Playback,
+    terminal: &mut DefaultTerminal,
+    stop: &StopRequest,
+) -> Result<()> {
     let mut show = Show::new(source)?;
     let mut view = View::new();
-    let (begun, stop) = (Instant::now(), stop_flag()?);
-    while !stop.load(Ordering::Relaxed) {
+    let begun = Instant::now();
+    while !stop.is_made() {
         view.happening.clone_from(&show.happening);
+        view.latest.clone_from(&show.latest);
         view.footer = footer(&show, &playback);
         terminal.draw(|frame| view.draw(show.replay.state(), frame))?;
-        let wait = show
-            .gap()
-            .and_then(|gap| playback.wait(gap, begun.elapsed()));
-        if event::poll(wait.unwrap_or(FRAME).min(FRAME))?
-            && let TerminalEvent::Key(key) = event::read()?
-            && key.is_press()
-        {
-            if View::quits(key) {
-                return Ok(());
+        let wait = match show.wanted {
+            Some(_) => Some(Duration::ZERO),
+            None => show
+                .gap()
+                .and_then(|gap| playback.wait(gap, begun.elapsed())),
+        };
+        // All keys that were pressed, so that what they ask for is done once.
+        let mut wait = wait.unwrap_or(FRAME).min(FRAME);
+        while event::poll(wait)? {
+            wait = Duration::ZERO;
+            if let TerminalEvent::Key(key) = event::read()?
+                && key.is_press()
+            {
+                if View::quits(key) {
+                    return Ok(());
+                }
+                view.press(key, show.replay.state());
+                press(key, &mut show, &mut playback);
             }
-            view.press(key, show.replay.state());
-            press(key, &mut show, &mut playback)?;
         }
+        show.approach()?;
         for _ in 0..STEPS_PER_FRAME {
             let wait = show
                 .gap()
                 .and_then(|gap| playback.wait(gap, begun.elapsed()));
-            if !wait.is_some_and(|wait| wait.is_zero()) || !show.step()? {
+            let is_due = show.wanted.is_none() && wait.is_some_and(|wait| wait.is_zero());
+            if !is_due || !show.step()? {
                 break;
             }
             playback.show(begun.elapsed());
@@ -251,30 +308,30 @@ fn show(source: &Source<'_>, mut playback: Playback, terminal: &mut DefaultTermi
 
 fn footer(show: &Show<'_>, playback: &Playback) -> String {
     let state = match (show.next, playback.is_paused()) {
+        _ if show.wanted.is_some() => "going there".to_owned(),
         (None, _) => "at the end".to_owned(),
         (_, true) => "paused".to_owned(),
         (_, false) => format!("playing, {}", playback.speed_text()),
     };
-    format!(" {state} · space pause · ← → step · + - speed · ↑ ↓ issue · Home End · q quit")
+    format!(" q quit · space pause · ← → step · + - speed · ↑ ↓ issue · Home End · {state}")
 }
 
 /// Does what a key asks the playing to do.
-fn press(key: KeyEvent, show: &mut Show<'_>, playback: &mut Playback) -> Result<()> {
+fn press(key: KeyEvent, show: &mut Show<'_>, playback: &mut Playback) {
     match key.code {
         KeyCode::Char(' ') => playback.pause(!playback.is_paused()),
         KeyCode::Right | KeyCode::Char('n') => {
             playback.pause(true);
-            show.step()?;
+            show.want(1);
         }
         KeyCode::Left | KeyCode::Char('p') => {
             playback.pause(true);
-            show.go_to(show.shown.saturating_sub(1))?;
+            show.want(-1);
         }
         KeyCode::Char('+' | '=') => playback.change_speed(true),
         KeyCode::Char('-') => playback.change_speed(false),
-        KeyCode::Home => show.go_to(0)?,
-        KeyCode::End => while show.step()? {},
+        KeyCode::Home => show.wanted = Some(0),
+        KeyCode::End => show.wanted = Some(u64::MAX),
         _ => {}
     }
-    Ok(())
 }

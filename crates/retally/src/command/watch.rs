@@ -1,6 +1,7 @@
 use crate::cli::Watch;
 use crate::exit::{Exit, wrong_usage};
-use crate::live_view::show_live;
+use crate::live_view::{Troubles, show_live};
+use crate::screen::on_screen;
 use crate::setting::Setting;
 use crate::sheet::Format;
 use crate::signals::stop_at_signals;
@@ -8,9 +9,10 @@ use crate::watch_log::{WatchLog, problems};
 use anyhow::{Result, anyhow, bail};
 use retally_log::{RunDir, RunId};
 use retally_watch::{Cadence, Notice, WatchOptions, Watcher, network_file_system};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How much more rarely runs at rest are looked at than live ones.
@@ -22,9 +24,17 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
         Some(Format::Jsonl) => true,
         Some(_) => return Err(wrong_usage("watch prints --format jsonl only")),
     };
-    let only = match options.runs.is_empty() {
+    let mut names = options.runs.clone();
+    if options.view && names.is_empty() {
+        // The run that the surroundings are about.
+        names.extend(std::env::var("RETALLY_RUN").ok());
+        if names.is_empty() {
+            return Err(wrong_usage("--view shows one run (name one)"));
+        }
+    }
+    let only = match names.is_empty() {
         true => None,
-        false => Some(find_runs(setting, &options.runs)?),
+        false => Some(find_runs(setting, &names)?),
     };
     let watch_options = WatchOptions {
         cadence: Cadence {
@@ -38,7 +48,7 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
     };
     let mut watcher = Watcher::new(setting.root.clone(), watch_options)?;
     if options.view {
-        let [run] = &setting.find_runs(&options.runs)?[..] else {
+        let [run] = &setting.find_runs(&names)?[..] else {
             return Err(wrong_usage("--view shows one run (name one)"));
         };
         return view(setting, run, watcher);
@@ -61,8 +71,10 @@ fn view(setting: &Setting, run: &RunDir, mut watcher: Watcher) -> Result<Exit> {
         return Err(wrong_usage("--view needs a terminal"));
     }
     let waker = watcher.waker();
-    let watching = std::thread::spawn(move || watcher.run(&mut |_| {}));
-    let shown = ratatui::run(|terminal| show_live(setting, run, terminal));
+    let troubles = KnownTroubles::default();
+    let taking = troubles.clone();
+    let watching = std::thread::spawn(move || watcher.run(&mut |notice| taking.take(notice)));
+    let shown = on_screen(|terminal, stop| show_live(setting, run, &troubles, terminal, stop));
     waker.stop();
     let ended = watching.join();
     shown?;
@@ -70,6 +82,37 @@ fn view(setting: &Setting, run: &RunDir, mut watcher: Watcher) -> Result<Exit> {
     match status.problems {
         0 => Ok(Exit::Done),
         _ => bail!("{} (see `retally watch --once`)", problems(&status)),
+    }
+}
+
+/// What the watcher beside a view cannot do, by what it is about.
+#[derive(Clone, Default)]
+struct KnownTroubles(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl KnownTroubles {
+    fn take(&self, notice: &Notice<'_>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match notice {
+            Notice::Problem(subject, text) => {
+                known.insert(subject.to_string(), text.to_string());
+            }
+            Notice::Solved(subject) => {
+                known.remove(&subject.to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Troubles for KnownTroubles {
+    fn line(&self) -> Option<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (subject, text) = known.first_key_value()?;
+        let more = match known.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!("{subject}: {text}{more}"))
     }
 }
 
