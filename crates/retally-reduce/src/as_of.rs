@@ -3,7 +3,9 @@
 use crate::fold::RunFold;
 use crate::price_book::PriceBook;
 use crate::run_state::RunState;
-use retally_log::{Content, Entry, LogError, LogReader, RunId, SegmentId, Timestamp};
+use retally_log::{
+    Content, Entry, LogError, LogReader, RunId, SegmentId, Timestamp, TimestampError,
+};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -32,6 +34,9 @@ pub enum AsOfError {
     /// The text is neither a time nor a line.
     #[error("`{0}` is neither an RFC 3339 time with a zone nor SEGMENT:SEQ")]
     Malformed(String),
+    /// The text is a time of which the zone is not known.
+    #[error("`{0}` is a time without a zone (end it with `Z` or an offset such as `+01:00`)")]
+    NoZone(String),
     /// No segment, or more than one, has an id that begins so.
     #[error("{count} segments have an id that begins with `{segment}` (want one)")]
     Segment {
@@ -57,8 +62,10 @@ impl FromStr for AsOf {
     type Err = AsOfError;
 
     fn from_str(text: &str) -> Result<Self, AsOfError> {
-        if let Ok(time) = Timestamp::parse(text) {
-            return Ok(Self::Time(time));
+        match Timestamp::parse(text) {
+            Ok(time) => return Ok(Self::Time(time)),
+            Err(TimestampError::NoZone) => return Err(AsOfError::NoZone(text.to_owned())),
+            Err(_) => {}
         }
         let line = text.rsplit_once(':').and_then(|(segment, seq)| {
             let seq = seq.parse().ok()?;
@@ -237,5 +244,6 @@ mod tests {
         for text in ["", ":7", "a:", "a:-1", "yesterday", "2024-12-03T14:30:22x"] {
             assert!(shown(text).contains("is neither"), "{text}");
         }
+        assert!(shown("2024-12-03T14:30:22").contains("without a zone"));
     }
 }

@@ -85,6 +85,7 @@ fn redact(text: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
 fn keys_of_services_are_found_wherever_they_stand() {
     const PLACES: &[&str] = &[
         "KEY",
@@ -113,6 +114,11 @@ fn keys_of_services_are_found_wherever_they_stand() {
     }
     let text: String = KEYS.iter().map(|entry| key(*entry) + " ").collect();
     let redacted = redact(&text);
+    println!(
+        "proved T12: {} keys in {} places each",
+        KEYS.len(),
+        PLACES.len()
+    );
     assert_eq!(
         redacted.matches("[redacted:").count(),
         KEYS.len(),

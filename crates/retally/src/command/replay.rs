@@ -277,7 +277,7 @@ fn show(
                 .gap()
                 .and_then(|gap| playback.wait(gap, begun.elapsed())),
         };
-        // All keys that were pressed, so that what they ask for is done once.
+        // All keys that were pressed, so that many steps are made at once.
         let mut wait = wait.unwrap_or(FRAME).min(FRAME);
         while event::poll(wait)? {
             wait = Duration::ZERO;
@@ -289,6 +289,9 @@ fn show(
                 }
                 view.press(key, show.replay.state());
                 press(key, &mut show, &mut playback);
+                if matches!(key.code, KeyCode::Home | KeyCode::End) {
+                    break;
+                }
             }
         }
         show.approach()?;
