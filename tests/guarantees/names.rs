@@ -86,7 +86,10 @@ impl World {
             assert!(at == 0 || is_own(shown), "{shown:?}");
             assert!(!shown.contains(|c| is_active(c) && c != '\r'), "{shown:?}");
         }
-        assert!(shown.contains("\\u{"), "nothing hostile was shown: {shown:?}");
+        assert!(
+            shown.contains("\\u{"),
+            "nothing hostile was shown: {shown:?}"
+        );
     }
 
     fn run_with(&mut self, words: &[&OsStr], input: Stdio) -> (i32, String) {

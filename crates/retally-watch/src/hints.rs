@@ -1,7 +1,7 @@
 //! Hints that the logs of runs may have grown.
 
 use notify::event::ModifyKind;
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Event, EventKind, RecursiveMode, Watcher};
 use retally_log::{EVENTS_DIR, RunId};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,13 +36,16 @@ pub struct Hints {
     /// Absolute, as notifications name their files.
     root: PathBuf,
     /// `None` where the system has no notifications.
-    notifier: Option<RecommendedWatcher>,
+    notifier: Option<Box<Notifier>>,
     inbox: Arc<Inbox>,
     listens_to_root: bool,
     runs: BTreeSet<RunId>,
     /// Whether the system allowed no more, which is not asked again until something is given up.
     is_full: bool,
 }
+
+/// What listens to folders: that of the system, or a test's.
+pub(crate) type Notifier = dyn Watcher + Send + Sync;
 
 /// What may have changed since the last time that was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,10 +92,24 @@ impl Hints {
         let inbox = Arc::new(Inbox::default());
         let (base, sender) = (root.clone(), Arc::clone(&inbox));
         let receive = move |event| sender.receive(&base, event);
+        let notifier = notify::recommended_watcher(receive).ok();
         Self {
             root,
-            notifier: notify::recommended_watcher(receive).ok(),
+            notifier: notifier.map(|it| Box::new(it) as Box<Notifier>),
             inbox,
+            listens_to_root: false,
+            runs: BTreeSet::new(),
+            is_full: false,
+        }
+    }
+
+    /// Listens to nothing yet, and then by this one.
+    #[cfg(test)]
+    pub(crate) fn with_notifier(root: &Path, notifier: Box<Notifier>) -> Self {
+        Self {
+            root: root.to_owned(),
+            notifier: Some(notifier),
+            inbox: Arc::default(),
             listens_to_root: false,
             runs: BTreeSet::new(),
             is_full: false,

@@ -55,6 +55,13 @@ pub enum Subject {
     Run(RunId),
 }
 
+impl Subject {
+    /// Returns whether reports come out the same without it, if later.
+    pub(crate) fn costs_time_only(&self) -> bool {
+        matches!(self, Self::Notifications | Self::Checkpoints)
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -77,9 +84,12 @@ pub struct Status {
     /// How many entries of logs were folded since the start, counted again where they were folded
     /// again.
     pub entries: u64,
+    /// How often a run was looked at since the start.
+    pub looks: u64,
     /// How often reports were brought up to date since the start.
     pub updates: u64,
-    /// How many things cannot be done now.
+    /// How many things keep reports from being up to date now; what only costs time, such as
+    /// missing notifications, does not count.
     pub problems: usize,
     /// Whether more is known to be done.
     pub is_behind: bool,

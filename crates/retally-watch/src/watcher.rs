@@ -203,7 +203,11 @@ impl Watcher {
     /// Returns how it stands.
     pub fn status(&self) -> Status {
         Status {
-            problems: self.problems.len(),
+            problems: self
+                .problems
+                .keys()
+                .filter(|it| !it.costs_time_only())
+                .count(),
             is_behind: !self.schedule.is_settled(),
             ..self.status
         }
@@ -340,6 +344,7 @@ impl Watcher {
         let now = self.clock.monotonic();
         let lag = self.schedule.looked(run, now, look.outcome, look.cost);
         self.status.entries += look.entries;
+        self.status.looks += 1;
         let is_other_folder = look.is_rewound || !has_log;
         if is_other_folder && self.hints.listens_to_run(run) {
             // Whatever was listened to may be another folder now.

@@ -1,23 +1,64 @@
+mod growth;
+mod many_runs;
+mod model;
+mod silent_system;
+
+use self::silent_system::SilentSystem;
 use super::*;
-use proptest::prelude::*;
 use retally_log::{ManualClock, Timestamp};
 use retally_reduce::{RebuildMode, RunFiles, rebuild};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A root with runs, a cache, and a clock that stands still until it is moved.
 struct World {
     folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
+    /// Whether watchers listen to a system that never notifies them.
+    is_silent: bool,
+    /// How many folders that system listens to.
+    folders_max: Arc<AtomicUsize>,
+    /// How long their runs are kept in memory.
+    rest_after: Duration,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.allow_all();
+    }
 }
 
 impl World {
     fn new() -> Self {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    fn new_in(folder: &Path) -> Self {
         let now = SystemClock::new().now();
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir_in(folder).expect("a folder");
         fs::create_dir(folder.path().join("root")).expect("created");
         let clock = Arc::new(ManualClock::new(now));
-        Self { folder, clock }
+        Self {
+            folder,
+            clock,
+            is_silent: false,
+            folders_max: Arc::new(AtomicUsize::new(usize::MAX)),
+            rest_after: REST_AFTER,
+        }
+    }
+
+    /// A world in memory where the system has that, of which nobody is notified.
+    fn silent() -> Self {
+        let memory = Path::new("/dev/shm");
+        let mut world = match memory.is_dir() {
+            true => Self::new_in(memory),
+            false => Self::new(),
+        };
+        world.is_silent = true;
+        world
     }
 
     fn root(&self) -> PathBuf {
@@ -38,10 +79,12 @@ impl World {
     /// Appends bytes to a segment, which is made with its run where it is not there.
     fn append(&self, run: &str, segment: &str, bytes: &str) {
         let path = self.segment(run, segment);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("created");
-        let file = fs::OpenOptions::new().append(true).create(true).open(path);
-        file.and_then(|mut file| file.write_all(bytes.as_bytes()))
-            .expect("appended");
+        append(&path, bytes).expect("appended");
+    }
+
+    /// Gives back all permissions that were taken.
+    fn allow_all(&self) {
+        allow(self.folder.path());
     }
 
     fn watcher(&self) -> Watcher {
@@ -50,7 +93,14 @@ impl World {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ..WatchOptions::default()
         };
-        Watcher::new(Root::new(self.root()), options).expect("there is no price book")
+        let watcher = Watcher::new(Root::new(self.root()), options);
+        let mut watcher = watcher.expect("there is no price book");
+        if self.is_silent {
+            let system = SilentSystem::new(Arc::clone(&self.folders_max));
+            watcher.hints = Hints::with_notifier(&self.root(), Box::new(system));
+            watcher.around.rest_after = self.rest_after;
+        }
+        watcher
     }
 
     /// Lets time pass with a watcher that is told nothing.
@@ -77,6 +127,57 @@ impl World {
             }
         }
         differences
+    }
+}
+
+/// Appends bytes to a file, which is made with its folders where it is not there.
+fn append(path: &Path, bytes: &str) -> std::io::Result<()> {
+    fs::create_dir_all(path.parent().expect("a folder"))?;
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)?;
+    file.write_all(bytes.as_bytes())
+}
+
+fn forbid(path: &Path) {
+    _ = fs::set_permissions(path, fs::Permissions::from_mode(0o000));
+}
+
+/// Gives permissions back to all that is below a folder.
+fn allow(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let facts = entry.metadata().expect("there");
+        if facts.permissions().mode() & 0o700 == 0 {
+            let all = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(entry.path(), all).expect("ours");
+        }
+        if facts.is_dir() {
+            allow(&entry.path());
+        }
+    }
+}
+
+/// Has the permissions of files hold for this thread, also where it is root's.
+fn give_privileges_up() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let mut sets = capabilities(None).expect("a thread has them");
+    let all = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+    sets.effective.remove(all);
+    set_capabilities(None, sets).expect("giving up is always allowed");
+}
+
+/// Says what was counted to prove a promise.
+#[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
+fn proved(promise: &str, counts: &str) {
+    println!("proved {promise}: {counts}");
+}
+
+/// Chooses between the count of every run and that of the soak.
+fn quick_or_soak<T>(quick: T, soak: T) -> T {
+    match std::env::var_os("RETALLY_SOAK") {
+        Some(_) => soak,
+        None => quick,
     }
 }
 
@@ -324,187 +425,62 @@ fn other_prices_have_all_runs_folded_again() {
     assert!(report.contains("\"cost_usd\": 3.0"), "{report}");
 }
 
-/// Something that happens to a root.
-#[derive(Clone, Debug)]
-enum Happening {
-    /// A line of this second is appended to a segment, whole or torn.
-    Append(u8, u8, u32, u8, bool),
-    /// A notification comes.
-    Hint(u8),
-    /// Notifications are lost, and that is told.
-    Overflow,
-    /// Time passes, in milliseconds.
-    Pass(u64),
-    /// A watcher is killed and another started.
-    Kill(bool),
-    /// A watcher ends as it should, and another is started.
-    Stop(bool),
-    LoseCheckpoints,
-    Rebuild,
-    /// A segment is cut to a part of its length.
-    Cut(u8, u8, u8),
-    /// A segment is removed.
-    Remove(u8, u8),
-    /// A segment is written anew in its place, with fewer, as many or more bytes.
-    Rewrite(u8, u8, u8),
-    /// A run is moved away, or back.
-    Move(u8),
-    /// Somebody removes or changes a report.
-    Touch(u8, bool),
-}
-
-fn happening() -> impl Strategy<Value = Happening> {
-    use Happening::*;
-    let (run, segment) = (0..3_u8, 0..3_u8);
-    let append = (
-        run.clone(),
-        segment.clone(),
-        10..60_u32,
-        0..8_u8,
-        prop::bool::weighted(0.15),
-    );
-    prop_oneof![
-        12 => append.prop_map(|(run, segment, second, kind, torn)| Append(run, segment, second, kind, torn)),
-        4 => run.clone().prop_map(Hint),
-        1 => Just(Overflow),
-        6 => prop_oneof![1..200_u64, 200..20_000_u64].prop_map(Pass),
-        1 => any::<bool>().prop_map(Kill),
-        1 => any::<bool>().prop_map(Stop),
-        1 => Just(LoseCheckpoints),
-        1 => Just(Rebuild),
-        1 => (run.clone(), segment.clone(), 0..100_u8).prop_map(|(run, segment, part)| Cut(run, segment, part)),
-        1 => (run.clone(), segment.clone()).prop_map(|(run, segment)| Remove(run, segment)),
-        1 => (run.clone(), segment, 0..6_u8).prop_map(|(run, segment, lines)| Rewrite(run, segment, lines)),
-        1 => run.clone().prop_map(Move),
-        1 => (run, any::<bool>()).prop_map(|(run, removes)| Touch(run, removes)),
-    ]
-}
-
-fn event(kind: u8, second: u32) -> String {
-    let issue = second % 3;
-    let event = match kind {
-        0 => format!(r#""issue.started","issue":{issue}"#),
-        1 => format!(r#""issue.finished","issue":{issue},"status":"completed""#),
-        2 => format!(r#""agent.started","issue":{issue},"agent":"coding""#),
-        3 => format!(r#""agent.finished","issue":{issue},"agent":"coding","success":false"#),
-        4 => format!(r#""tool.called","issue":{issue},"tool":"sh","key":"k{second}""#),
-        5 => r#""run.finished","status":"failed""#.to_owned(),
-        6 => format!(r#""agent.finished","issue":{issue}"#),
-        _ => format!(r#""note.added","issue":{issue},"text":"{second}""#),
-    };
-    line(second, &event)
-}
-
-impl Happening {
-    fn come_true(&self, world: &World, watchers: &mut [Watcher; 2]) {
-        let run = |number: u8| format!("run_{number}");
-        let segment =
-            |run_: u8, number: u8| world.segment(&run(run_), ["a", "b", "c"][usize::from(number)]);
-        match *self {
-            Self::Append(at, part, second, kind, torn) => {
-                let line = event(kind, second);
-                let length = if torn { line.len() / 2 } else { line.len() };
-                world.append(
-                    &run(at),
-                    ["a", "b", "c"][usize::from(part)],
-                    &line[..length],
-                );
-            }
-            Self::Hint(at) => watchers
-                .iter_mut()
-                .for_each(|it| it.take_in(hint(&run(at)))),
-            Self::Overflow => {
-                let everything = true;
-                let lost = Hinted {
-                    everything,
-                    ..Hinted::default()
-                };
-                watchers.iter_mut().for_each(|it| it.take_in(lost.clone()));
-            }
-            Self::Pass(millis) => {
-                world.clock.advance(Duration::from_millis(millis));
-                watchers.iter_mut().for_each(|it| _ = turn(it));
-            }
-            Self::Kill(first) => watchers[usize::from(first)] = world.watcher(),
-            Self::Stop(first) => {
-                let stopped = &mut watchers[usize::from(first)];
-                stopped.finish(&mut |_| {});
-                *stopped = world.watcher();
-            }
-            Self::LoseCheckpoints => _ = fs::remove_dir_all(world.cache()),
-            Self::Rebuild => {
-                let runs = Root::new(world.root()).runs().expect("readable");
-                let prices = Arc::new(PriceBook::built_in());
-                rebuild(&world.root(), &runs, &prices, RebuildMode::Write, |_| {});
-            }
-            Self::Cut(at, part, percent) => {
-                let file = fs::OpenOptions::new().write(true).open(segment(at, part));
-                if let Ok(file) = file {
-                    let bytes = file.metadata().expect("open").len();
-                    file.set_len(bytes * u64::from(percent) / 100).expect("cut");
-                }
-            }
-            Self::Remove(at, part) => _ = fs::remove_file(segment(at, part)),
-            Self::Rewrite(at, part, lines) => {
-                let path = segment(at, part);
-                if path.exists() {
-                    let lines: String = (0..lines).map(|n| event(n, 20 + u32::from(n))).collect();
-                    fs::write(path, lines).expect("rewritten");
-                }
-            }
-            Self::Move(at) => {
-                let (here, away) = (
-                    world.root().join(run(at)),
-                    world.folder.path().join(run(at)),
-                );
-                if here.exists() && !away.exists() {
-                    fs::rename(here, away).expect("moved");
-                } else if !here.exists() && away.exists() {
-                    fs::rename(away, here).expect("moved");
-                }
-            }
-            Self::Touch(at, removes) => {
-                let folder = world.root().join(run(at)).join("issues");
-                let file = folder.join("issue_1_metrics.json");
-                if removes {
-                    _ = fs::remove_dir_all(folder);
-                } else if file.exists() {
-                    fs::write(file, "{}").expect("written");
-                }
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
-
-    /// Property: whatever happened to logs, reports, watchers and notifications, once writers are
-    /// quiet the report files are those of a rebuild.
-    #[test]
-    fn once_writers_are_quiet_the_files_are_those_of_a_rebuild(
-        happenings in proptest::collection::vec(happening(), 1..60)
-    ) {
-        let world = World::new();
-        let mut watchers = [world.watcher(), world.watcher()];
-        for happening in &happenings {
-            happening.come_true(&world, &mut watchers);
-        }
-        // Longer than a run is kept without a change, after which all its files are compared.
-        for _ in 0..100 {
-            world.clock.advance(Duration::from_secs(10));
-            watchers.iter_mut().for_each(|it| _ = turn(it));
-        }
-        prop_assert_eq!(world.differences(), Vec::<String>::new());
-        let everything = watchers[0].catch_up(&mut |_| {});
-        prop_assert_eq!(everything.problems, 0);
-    }
-}
-
 #[test]
 fn time_is_the_callers() {
     let world = World::new();
     let before: Timestamp = world.clock.now();
     turn(&mut world.watcher());
     assert_eq!(world.clock.now(), before);
+}
+
+#[test]
+fn a_log_that_nobody_may_read_is_named_once_and_its_reports_stay() {
+    give_privileges_up();
+    let world = World::silent();
+    world.append("run_1", "a", &note(1, 1));
+    let mut watcher = world.watcher();
+    turn(&mut watcher);
+    let report = world.root().join("run_1/issues/issue_1_metrics.json");
+    for place in ["run_1/events/a.jsonl", "run_1/events"] {
+        let before = fs::read(&report).expect("readable");
+        world.append("run_1", "a", &note(2, 1));
+        forbid(&world.root().join(place));
+        assert_eq!(
+            world.pass(&mut watcher, 40),
+            ["problem: run `run_1`"],
+            "{place}"
+        );
+        assert_eq!(fs::read(&report).expect("readable"), before, "{place}");
+        world.allow_all();
+        let said = world.pass(&mut watcher, 31);
+        assert_eq!(said, ["solved: run `run_1`", "updated run_1"], "{place}");
+        assert_eq!(world.differences(), [""; 0]);
+    }
+}
+
+#[test]
+fn after_lost_notifications_runs_at_rest_are_looked_at_too() {
+    let world = World::silent();
+    for run in ["run_1", "run_2"] {
+        world.append(run, "a", &note(1, 1));
+    }
+    let mut watcher = world.watcher();
+    turn(&mut watcher);
+    world.pass(&mut watcher, 601);
+    assert_eq!(watcher.status().live, 0);
+    for run in ["run_1", "run_2", "run_3"] {
+        world.append(run, "b", &note(2, 1));
+    }
+    let everything = true;
+    watcher.take_in(Hinted {
+        everything,
+        ..Hinted::default()
+    });
+    let expected = [
+        "found run_3",
+        "updated run_1",
+        "updated run_2",
+        "updated run_3",
+    ];
+    assert_eq!(turn(&mut watcher), expected);
 }
