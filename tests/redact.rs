@@ -64,6 +64,16 @@ fn secrets_do_not_reach_the_log_nor_the_reports() {
 }
 
 #[test]
+fn a_secret_in_the_project_does_not_name_the_run() {
+    let sandbox = Sandbox::new();
+    let shown = sandbox.run(&["start", "--project", &format!("https://{}@host/app", key())]);
+    assert!(
+        !shown.contains(&key()) && !stands(&sandbox, &key()),
+        "{shown}"
+    );
+}
+
+#[test]
 fn secrets_are_kept_where_that_is_wanted() {
     let sandbox = Sandbox::new();
     let key = key();

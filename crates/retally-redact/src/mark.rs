@@ -10,6 +10,8 @@ pub(crate) struct Found<'k> {
 
 /// How the text begins that stands for a secret.
 const MARK_START: &str = "[redacted:";
+/// How long the name of a kind may be; that of a variable may be longer, and is then not known.
+const KIND_BYTES_MAX: usize = 128;
 
 /// Returns the text with a mark in the place of each secret. Secrets that overlap become one, of
 /// the kind that begins first.
@@ -40,7 +42,8 @@ pub(crate) fn marks(text: &str, is_kind: impl Fn(&str) -> bool) -> Vec<Range<usi
     while let Some(at) = text[from..].find(MARK_START) {
         let start = from + at;
         from = start + MARK_START.len();
-        if let Some(length) = text[from..].find(']')
+        let after = &text.as_bytes()[from..text.len().min(from + KIND_BYTES_MAX + 1)];
+        if let Some(length) = after.iter().position(|byte| *byte == b']')
             && is_kind(&text[from..from + length])
         {
             from += length + 1;

@@ -144,8 +144,19 @@ fn anchored_shapes(text: &str) -> u64 {
     })
 }
 
+/// What stands in front of a key: no word, or the end of an escape that looks like one.
+const START: &str = r"(?:\b|\\[a-z]|%[0-9A-Fa-f]{2}|\x1b\[[0-9;]*m)";
+
 fn compiled(shape: &Shape) -> Regex {
-    Regex::new(shape.pattern).expect("each pattern of the table is compiled in a test")
+    let regex = |pattern: &str| {
+        Regex::new(pattern).expect("each pattern of the table is compiled in a test")
+    };
+    let plain = regex(shape.pattern);
+    match shape.pattern.strip_prefix(r"\b") {
+        Some(rest) if plain.captures_len() > 1 => regex(&format!("{START}{rest}")),
+        Some(rest) => regex(&format!("{START}({rest})")),
+        None => plain,
+    }
 }
 
 /// Adds what a pattern finds: its first group, or all of it.

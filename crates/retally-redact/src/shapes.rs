@@ -121,7 +121,12 @@ pub(crate) const SHAPES: &[Shape] = &[
     shape(
         "url-password",
         &["://"],
-        r#"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/?#:@"'<>]{0,100}:([^\s/?#@"'<>]{3,300})@"#,
+        r#"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/?#:@"'<>]{0,100}:([^\s/?#@"'<>$][^\s/?#@"'<>]{2,300})@"#,
+    ),
+    mixed(
+        "url-password",
+        &["://"],
+        r#"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://([A-Za-z0-9_-]{20,300})@"#,
     ),
     mixed(
         "authorization",
@@ -134,7 +139,11 @@ pub(crate) const SHAPES: &[Shape] = &[
         r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
     ),
     shape("twilio", &["SK"], r"\bSK[0-9a-f]{32}\b"),
-    shape("telegram", &[":AA"], r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"),
+    shape(
+        "telegram",
+        &[":AA"],
+        r"\b(?:bot)?([0-9]{8,10}:AA[A-Za-z0-9_-]{33})",
+    ),
     shape(
         "discord",
         &["/api/webhooks/"],
@@ -199,6 +208,16 @@ pub(crate) const SHAPES: &[Shape] = &[
     shape("netlify", &["nfp_"], r"\bnfp_[A-Za-z0-9]{36,}"),
     shape("figma", &["figd_"], r"\bfigd_[A-Za-z0-9_-]{36,}"),
     shape("crates-io", &["cio"], r"\bcio[A-Za-z0-9]{32}\b"),
+    mixed(
+        "assignment",
+        &["passw"],
+        r#"(?i)passw(?:or)?d\\?["']?(?:\s{0,3}[:=]\s{0,3}|\s)\\?["']?([A-Za-z0-9_.+/~!#%^*-]{8,})"#,
+    ),
+    mixed(
+        "assignment",
+        &["--"],
+        r#"(?i)--(?:password|token|secret|api-key)[ =]["']?([A-Za-z0-9_.+/~!#%^*-]{8,})"#,
+    ),
     mixed(
         "assignment",
         &["key", "secret", "token", "passw"],

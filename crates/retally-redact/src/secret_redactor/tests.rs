@@ -102,6 +102,9 @@ fn keys_of_services_are_found_wherever_they_stand() {
         "`KEY`",
         "a=KEY;b",
         "\tKEY\n",
+        "{\"text\": \"first line\\nKEY\\n\"}",
+        "\u{1b}[31mKEY\u{1b}[0m",
+        "https://example.org/?k%3DKEY",
     ];
     assert!(KEYS.len() >= 60);
     for entry in KEYS {
@@ -205,6 +208,7 @@ fn what_only_looks_like_a_secret_stays() {
         "claude-sonnet-4-20250514 and gpt-4o-mini-2024-07-18",
         "the task-based risk-averse disk-usage-of-the-whole-machine",
         "max_tokens: 4096, input_tokens=123456789012, token: 12",
+        "https://user:$PASSWORD@host/ and the password is wrong",
         "the secret is kept in docs/secrets.md",
         "https://example.org:8080/path?a=1#b and ssh://git@host/repo",
         "basic authentication and bearer tokens are refused",
@@ -256,6 +260,12 @@ fn the_users_own_patterns_are_found() {
         redactor.redact("CUST-123456 pin 42"),
         "[redacted:customer] pin [redacted:pin]"
     );
+}
+
+#[test]
+fn marks_that_never_end_cost_no_more_than_their_length() {
+    let text = "[redacted:".repeat(100_000) + &key(KEYS[0]);
+    assert!(redact(&text).ends_with("[redacted:openai]"));
 }
 
 #[test]

@@ -9,14 +9,19 @@ use std::io::Write;
 
 pub(crate) fn run(setting: &Setting, options: Start) -> Result<Exit> {
     let event = event(&options)?;
+    let writer_options = setting.writer_options()?;
+    let redactor = writer_options.redactor.as_deref();
+    // The project is in the name of the folder too.
+    let project = redactor.map_or(options.project.as_str().into(), |it| {
+        it.redact(&options.project)
+    });
     let id = match Setting::pinned_run_id()? {
         Some(id) => id,
-        None => RunId::for_project(setting.clock.now(), &options.project),
+        None => RunId::for_project(setting.clock.now(), &project),
     };
-    let options = setting.writer_options()?;
     let run = setting.root.create_run(&id)?;
     let id = run.id().clone();
-    Writer::new(run, options).append(event)?;
+    Writer::new(run, writer_options).append(event)?;
     writeln!(std::io::stdout(), "{id}")?;
     Ok(Exit::Done)
 }

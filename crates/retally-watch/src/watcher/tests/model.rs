@@ -228,7 +228,7 @@ fn check(happenings: &[Happening]) -> Result<(), TestCaseError> {
     }
     world.allow_all();
     // Longer than a run is kept without a change, and rests without a look at its files.
-    for _ in 0..14 {
+    for _ in 0..40 {
         world.clock.advance(Duration::from_secs(30));
         watchers.iter_mut().for_each(|it| _ = turn(it));
     }
