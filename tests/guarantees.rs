@@ -7,6 +7,8 @@
 mod append;
 mod child;
 mod random;
+mod report_files;
+mod watch;
 
 /// Says what was counted to prove a promise.
 #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
