@@ -6,6 +6,7 @@
 
 mod append;
 mod child;
+mod memory;
 mod random;
 mod report_files;
 mod watch;

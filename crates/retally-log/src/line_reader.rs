@@ -220,7 +220,12 @@ impl<S: Source> LineReader<S> {
             let grown = wanted
                 .max(self.buffer.len() * 2)
                 .min(KEPT_BYTES_MAX + 2 * CHUNK_BYTES);
-            self.buffer.resize(grown.max(wanted), 0);
+            match self.buffer.is_empty() {
+                // Zeroed by the system, which costs nothing until it is used; a chunk more, for
+                // the look behind the end of a short file.
+                true => self.buffer = vec![0; wanted + CHUNK_BYTES],
+                false => self.buffer.resize(grown.max(wanted), 0),
+            }
         }
         let at = self.offset + self.dropped + (self.end - self.start) as u64;
         let length = self.source.read_at(at, &mut self.buffer[self.end..])?;
