@@ -88,16 +88,12 @@ struct Run {
 }
 
 impl Run {
+    /// In memory where the system has that: what is tested is not the disk.
     fn new() -> Self {
-        Self::new_in(&std::env::temp_dir())
-    }
-
-    /// A run in memory where the system has that.
-    fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
         match memory.is_dir() {
             true => Self::new_in(memory),
-            false => Self::new(),
+            false => Self::new_in(&std::env::temp_dir()),
         }
     }
 
@@ -182,7 +178,7 @@ fn check_changed(
     segments: &[Vec<u8>; 3],
     changes: Vec<(usize, u8, usize)>,
 ) -> Result<bool, TestCaseError> {
-    let run = Run::in_memory();
+    let run = Run::new();
     let path = |at: usize| run.dir.events_path().join(format!("{at}.jsonl"));
     for (at, bytes) in segments.iter().enumerate() {
         fs::write(path(at), bytes).expect("written");

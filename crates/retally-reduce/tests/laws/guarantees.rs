@@ -65,7 +65,7 @@ struct Work {
 
 impl Work {
     fn new(segments: [Vec<u8>; 3]) -> Self {
-        let run = Run::in_memory();
+        let run = Run::new();
         let fold = run.open();
         Self {
             run,
@@ -268,17 +268,17 @@ fn in_whatever_order_lines_arrive_the_reports_are_those_of_log_order() {
         cases_of,
         |(happenings, owners, arrival, places)| {
             let lines = lines(&happenings, "s");
-            let whole = Run::in_memory();
+            let whole = Run::new();
             whole.write("s.jsonl", &lines.concat());
             let expected = whole.reports();
             // Numbered lines, in any order in their file.
-            let shuffled = Run::in_memory();
+            let shuffled = Run::new();
             let of = |at: &usize| lines.get(at + 1).map_or("", String::as_str);
             let text: String = places.iter().map(of).collect();
             shuffled.write("s.jsonl", &(lines[0].clone() + &text));
             prop_assert_eq!(shuffled.reports(), expected.as_str());
             // A segment for each line, which turns up at any time.
-            let live = Run::in_memory();
+            let live = Run::new();
             let mut fold = live.open();
             for at in &arrival {
                 live.write(&format!("{at}-{}.jsonl", owners[*at]), of(at));
