@@ -15,11 +15,14 @@ mod forgery;
 mod full_disk;
 mod hostile;
 mod links;
+mod memory;
 mod names;
 mod pieces;
 mod random;
+mod report_files;
 mod retention;
 pub(crate) mod terminal;
+mod watch;
 
 /// Says what was counted to prove a promise.
 #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]

@@ -88,6 +88,13 @@ fn no_damaged_checkpoint_is_used() {
             "{length} bytes"
         );
     }
+    proved(checkpoint.len());
+}
+
+#[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
+fn proved(bytes: usize) {
+    let bits = bytes * 8;
+    println!("proved I2: {bits} flipped bits and {bytes} cuts of a checkpoint, 0 used");
 }
 
 #[test]
