@@ -13,7 +13,7 @@ use retally_log::IssueId;
 use retally_reduce::{IssueReport, RunState, to_json_bytes};
 
 /// How many lines the facts of a run take.
-const FACTS_LINES: u16 = 9;
+const FACTS_LINES: u16 = 10;
 /// How many issues a page up or down goes.
 const PAGE_ISSUES: isize = 10;
 /// The least width of an issue's id: other columns are left out before it gets less.
