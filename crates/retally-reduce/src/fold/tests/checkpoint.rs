@@ -103,7 +103,14 @@ fn a_checkpoint_fits_its_run_its_prices_and_its_log_alone() {
     let mut fold = root.open();
     fold.catch_up().expect("read");
     let checkpoint = saved(&mut fold);
+    // A run of another name with the very same log.
     let other = RunId::new("run_2").expect("an id");
+    let events = root.path().join("run_2/events");
+    fs::create_dir_all(&events).expect("created");
+    for segment in ["a.jsonl", "b.jsonl"] {
+        let from = root.path().join("run_1/events").join(segment);
+        fs::copy(from, events.join(segment)).expect("copied");
+    }
     let resume = |run: &RunId, prices| RunFold::resume(root.path(), run, prices, &checkpoint);
     assert!(resume(&other, prices()).expect("a log").is_none());
     let book = "[[price]]\nprovider = \"p\"\nmodel = \"m\"\nvalid_from = 2024-01-01\ninput = 1\noutput = 1\n";
