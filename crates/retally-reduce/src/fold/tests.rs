@@ -187,6 +187,26 @@ fn a_log_that_was_replaced_is_folded_from_its_beginning() {
 }
 
 #[test]
+fn another_file_in_the_place_of_a_segment_is_noticed_however_much_of_its_end_is_the_same() {
+    let root = Root::new();
+    root.append("a", &vec![r#"10 "issue.started","issue":1"#; 2_000]);
+    let mut fold = root.open();
+    fold.update_files().expect("written");
+    let (path, other) = (
+        root.path().join("run_1/events/a.jsonl"),
+        root.path().join("other"),
+    );
+    let text = fs::read_to_string(&path).expect("text");
+    let (first, rest) = text.split_once('\n').expect("lines");
+    let rest = rest.replacen("\"issue\":1", "\"issue\":2", 9);
+    fs::write(&other, format!("{first}\n{rest}")).expect("written");
+    fs::rename(&other, &path).expect("replaced");
+    fold.update_files().expect("written");
+    assert_eq!(fold.rewinds(), 1);
+    root.check_rebuilt();
+}
+
+#[test]
 fn deleted_files_are_rebuilt_to_the_same_bytes() {
     let root = Root::new();
     root.append("a", &[r#"10 "issue.finished","issue":1,"status":"failed""#]);

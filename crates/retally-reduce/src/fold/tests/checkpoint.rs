@@ -123,6 +123,21 @@ fn a_checkpoint_fits_its_run_its_prices_and_its_log_alone() {
 }
 
 #[test]
+fn a_checkpoint_fits_no_log_with_another_first_line_however_far_that_is_behind() {
+    let root = Root::new();
+    let note = r#"10 "note.added","issue":1,"text":"a text that takes its room""#;
+    root.append("a", &vec![note; 5_000]);
+    let mut fold = root.open();
+    fold.catch_up().expect("read");
+    let checkpoint = saved(&mut fold);
+    assert!(root.resume(&checkpoint).is_some());
+    let path = root.path().join("run_1/events/a.jsonl");
+    let text = fs::read_to_string(&path).expect("text");
+    fs::write(&path, text.replacen("a text", "o text", 1)).expect("written");
+    assert!(root.resume(&checkpoint).is_none());
+}
+
+#[test]
 fn files_are_compared_after_a_resume_unless_they_are_trusted() {
     let root = busy();
     let mut fold = root.open();
