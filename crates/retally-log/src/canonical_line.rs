@@ -18,20 +18,16 @@ const COUNT_DIGITS_MAX: usize = 15;
 
 /// Reads what stands in front of the checksum of a sealed line, or returns `None` where that is
 /// not in the canonical form, or holds what is read as JSON only.
+#[inline]
 pub(crate) fn read(body: &str) -> Option<Envelope<'_>> {
-    let mut values = Values { rest: body };
+    let mut values = Values::new(body);
     values.skip("{\"seq\":")?;
     let seq = values.count()?;
     values.skip(",\"ts\":\"")?;
-    let (ts, rest) = values.rest.split_at_checked(TIME_BYTES)?;
-    let ts = Timestamp::parse_canonical(ts)?;
-    values.rest = rest;
+    let ts = values.time()?;
     values.skip("\",\"type\":")?;
     let type_name = values.text()?;
-    let key = match values.skip(",\"key\":") {
-        Some(()) => Some(Cow::Borrowed(values.text()?)),
-        None => None,
-    };
+    let key = values.optional::<Cow<'_, str>>(",\"key\":")?;
     let event = Event::from_canonical(type_name, &mut values)?;
     values.rest.is_empty().then(|| Envelope {
         seq: Some(seq),
@@ -44,24 +40,36 @@ pub(crate) fn read(body: &str) -> Option<Envelope<'_>> {
 
 /// The values of a line, read one after the other. Each method returns `None` where something
 /// else stands there, or not in its canonical form.
+///
+/// The short ones are inlined, so that each key is compared as the constant that it is.
 pub(crate) struct Values<'a> {
-    rest: &'a str,
+    body: &'a str,
+    /// The end of the body that is not read yet.
+    rest: &'a [u8],
 }
 
 impl<'a> Values<'a> {
+    fn new(body: &'a str) -> Self {
+        let rest = body.as_bytes();
+        Self { body, rest }
+    }
+
     /// Passes over a text that is expected.
+    #[inline(always)]
     pub(crate) fn skip(&mut self, expected: &str) -> Option<()> {
-        self.rest = self.rest.strip_prefix(expected)?;
+        self.rest = self.rest.strip_prefix(expected.as_bytes())?;
         Some(())
     }
 
     /// Reads the value behind a key that must be there.
+    #[inline(always)]
     pub(crate) fn required<T: FieldValue<'a>>(&mut self, key: &str) -> Option<T> {
         self.skip(key)?;
         T::read(self)
     }
 
     /// Reads the value behind a key that may be there.
+    #[inline(always)]
     pub(crate) fn optional<T: FieldValue<'a>>(&mut self, key: &str) -> Option<Option<T>> {
         match self.skip(key) {
             Some(()) => T::read(self).map(Some),
@@ -71,39 +79,54 @@ impl<'a> Values<'a> {
 
     /// Reads a string without escapes.
     pub(crate) fn text(&mut self) -> Option<&'a str> {
-        let inner = self.rest.strip_prefix('"')?;
-        let is_special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < b' ';
-        let end = inner.as_bytes().iter().position(is_special)?;
-        let (text, rest) = inner.split_at(end);
-        self.rest = rest.strip_prefix('"')?;
-        Some(text)
+        let inner = self.rest.strip_prefix(b"\"")?;
+        let length = special_byte(inner)?;
+        let start = self.body.len() - inner.len();
+        self.rest = inner[length..].strip_prefix(b"\"")?;
+        self.body.get(start..start + length)
+    }
+
+    /// Reads a time in the form in which it is written.
+    fn time(&mut self) -> Option<Timestamp> {
+        let (time, rest) = self.rest.split_first_chunk::<TIME_BYTES>()?;
+        self.rest = rest;
+        Timestamp::parse_canonical(time)
     }
 
     /// Reads an integer without sign.
     pub(crate) fn count(&mut self) -> Option<u64> {
-        let digits = self.digits()?;
-        let is_canonical = digits.len() == 1 || !digits.starts_with('0');
-        (is_canonical && digits.len() <= COUNT_DIGITS_MAX).then_some(())?;
-        let value = digits
-            .bytes()
-            .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+        let mut value = 0;
+        let mut length = 0;
+        while let Some(digit @ b'0'..=b'9') = self.rest.get(length) {
+            value = value * 10 + u64::from(digit - b'0');
+            length += 1;
+            if length > COUNT_DIGITS_MAX {
+                return None;
+            }
+        }
+        self.pass_integer(length)?;
         Some(value)
     }
 
     /// Reads the text of an integer without sign, however long.
     pub(crate) fn integer(&mut self) -> Option<&'a str> {
-        let digits = self.digits()?;
-        (digits.len() == 1 || !digits.starts_with('0')).then_some(digits)
+        let start = self.body.len() - self.rest.len();
+        let length = self.digits();
+        self.pass_integer(length)?;
+        self.body.get(start..start + length)
     }
 
     /// Reads the text of a number without sign and exponent.
     pub(crate) fn decimal(&mut self) -> Option<&'a str> {
-        let start = self.rest;
-        let mut length = self.integer()?.len();
+        let start = self.body.len() - self.rest.len();
+        let whole = self.digits();
+        self.pass_integer(whole)?;
         if self.skip(".").is_some() {
-            length += 1 + self.digits()?.len();
+            let fraction = self.digits();
+            self.rest = &self.rest[fraction..];
+            (fraction > 0).then_some(())?;
         }
-        Some(&start[..length])
+        self.body.get(start..self.body.len() - self.rest.len())
     }
 
     /// Reads `true` or `false`.
@@ -114,18 +137,45 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Reads digits, of which there is at least one.
-    fn digits(&mut self) -> Option<&'a str> {
-        let is_other = |byte: u8| !byte.is_ascii_digit();
-        let end = self
-            .rest
-            .bytes()
-            .position(is_other)
-            .unwrap_or(self.rest.len());
-        let (digits, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        (!digits.is_empty()).then_some(digits)
+    /// Returns how many digits stand here.
+    fn digits(&self) -> usize {
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit());
+        digits.count()
     }
+
+    /// Passes over so many digits, if they are an integer in its one form.
+    fn pass_integer(&mut self, digits: usize) -> Option<()> {
+        let (integer, rest) = self.rest.split_at(digits);
+        self.rest = rest;
+        matches!(integer, [_] | [b'1'..=b'9', ..]).then_some(())
+    }
+}
+
+/// Returns the place of the first byte that ends a string or must not stand in it as it is:
+/// a quotation mark, a backslash, a control character.
+///
+/// Eight bytes are looked at in one word: a byte less the one that is looked for borrows from its
+/// highest bit if it is 0, and a higher byte is misled only by a lower one that was found.
+fn special_byte(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
+        let found = (quote | backslash | control) & HIGH;
+        if found != 0 {
+            let before = bytes.len() - rest.len();
+            return Some(before + found.trailing_zeros() as usize / 8);
+        }
+        rest = behind;
+    }
+    let at = rest.iter().position(is_special)?;
+    Some(bytes.len() - rest.len() + at)
 }
 
 #[cfg(test)]

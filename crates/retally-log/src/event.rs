@@ -241,6 +241,7 @@ macro_rules! events {
                 }
 
                 /// Reads the fields of a canonical line.
+                #[inline]
                 fn from_canonical(values: &mut Values<'a>) -> Option<Self> {
                     Some(Self {
                         $($field: values.$presence::<$FieldType>(concat!(",\"", key!($field), "\":"))?,)*
@@ -313,6 +314,7 @@ macro_rules! events {
 
             /// Reads the payload of a canonical line whose type is `type_name`; `None` where it
             /// is not one, or the type is not known.
+            #[inline]
             pub(crate) fn from_canonical(type_name: &str, values: &mut Values<'a>) -> Option<Self> {
                 match type_name {
                     $($name => $Type::from_canonical(values).map(Self::$Type),)*

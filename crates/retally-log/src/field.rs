@@ -360,7 +360,7 @@ impl<'a> FieldValue<'a> for Decimal {
     }
 
     fn read(values: &mut Values<'a>) -> Option<Self> {
-        Self::parse(values.decimal()?).ok()
+        Self::parse_valid(values.decimal()?)
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {

@@ -47,6 +47,7 @@ mod proof;
 #[cfg(test)]
 #[path = "../../../tests/guarantees/random.rs"]
 mod random;
+mod read_ahead;
 mod redactor;
 mod removal;
 mod root;

@@ -14,6 +14,10 @@ use std::path::{Path, PathBuf};
 /// How many segments are held open at once; more of them are opened and closed in turn.
 const OPEN_SEGMENTS_MAX: usize = 128;
 
+/// From one segment of several so many entries come before it is read ahead: what is read of one
+/// that takes turns with others is mostly read in vain.
+const IN_A_ROW_MIN: u64 = if cfg!(test) { 3 } else { 1000 };
+
 /// Yields the lines of all segments of a run in log order, and goes on as the segments grow.
 ///
 /// Log order is by effective time (the running maximum of `ts` in a segment), then by segment id,
@@ -48,6 +52,8 @@ pub struct LogReader {
     heads: BinaryHeap<Reverse<Head>>,
     /// The segment that is read now; not among the heads.
     current: Option<usize>,
+    /// How many entries came from the segment that is read now since it is.
+    in_a_row: u64,
     /// Segments that were found not to stand in order.
     disordered: BTreeSet<SegmentId>,
     /// The segments that are among the heads or current.
@@ -96,6 +102,7 @@ impl LogReader {
             by_file: BTreeMap::new(),
             heads: BinaryHeap::new(),
             current: None,
+            in_a_row: 0,
             disordered: BTreeSet::new(),
             queued: BTreeSet::new(),
             open: BTreeSet::new(),
@@ -219,7 +226,10 @@ impl LogReader {
         while let Some(at) = self.select() {
             let limit = self.heads.peek().map(|Reverse(head)| (head.time, &head.id));
             match self.segments[at].next(limit, &mut take_visit) {
-                Ok(Step::Visited(result)) => return Ok(Some(result)),
+                Ok(Step::Visited(result)) => {
+                    self.in_a_row += 1;
+                    return Ok(Some(result));
+                }
                 Ok(Step::Parked(time)) => self.park(at, time),
                 Ok(Step::End) => self.leave(at),
                 Ok(Step::Disordered) => {
@@ -237,6 +247,27 @@ impl LogReader {
         }
         let is_rewound = std::mem::take(&mut self.is_rewound);
         Ok(is_rewound.then(|| take_visit(Entry::Rewound)))
+    }
+
+    /// Hands the events of a long stretch of the log to `visit`, as long as it returns true, read
+    /// ahead by several threads of rayon's pool; returns whether there was such a stretch.
+    ///
+    /// Whoever has much to read calls this in turn with [`next`](Self::next), which has all else
+    /// to say: of damage, of the ends of segments, and of segments that take turns.
+    pub fn read_ahead(&mut self, visit: impl FnMut(Entry<'_>) -> bool + Send) -> bool {
+        if self.is_rewound || (self.in_a_row < IN_A_ROW_MIN && !self.heads.is_empty()) {
+            return false;
+        }
+        let Some(at) = self.select() else {
+            return false;
+        };
+        let limit = self.heads.peek().map(|Reverse(head)| (head.time, &head.id));
+        let (mut visit, mut is_any) = (visit, false);
+        self.segments[at].read_ahead(limit, &mut |entry| {
+            is_any = true;
+            visit(entry)
+        });
+        is_any
     }
 
     /// Looks for growth, new segments and replaced files; returns whether there is anything to
@@ -301,6 +332,7 @@ impl LogReader {
     /// Returns the segment whose next line comes first, and whether there is one.
     fn select(&mut self) -> Option<usize> {
         if self.current.is_none() {
+            self.in_a_row = 0;
             let Reverse(head) = self.heads.pop()?;
             self.current = Some(head.at);
             self.open.insert(head.at);

@@ -104,7 +104,7 @@ impl Decimal {
     }
 
     /// Does the work of `parse` for a literal that is known to be a JSON number.
-    fn parse_valid(literal: &str) -> Option<Self> {
+    pub(crate) fn parse_valid(literal: &str) -> Option<Self> {
         let (mantissa, exponent) = match literal.find(['e', 'E']) {
             Some(at) => (&literal[..at], parse_exponent(&literal[at + 1..])),
             None => (literal, 0),

@@ -7,10 +7,14 @@ use crate::log_error::LogError;
 use crate::mark::Mark;
 use crate::open_file::{OpenFile, Probe};
 use crate::position::{Position, SegmentId};
+use crate::read_ahead::BLOCK_BYTES;
 use crate::segment_file::SegmentFile;
 use crate::segment_reader::{Content, Item};
 use crate::timestamp::Timestamp;
 use std::io;
+
+/// Less than this is read without [`read_ahead`](Segment::read_ahead).
+const AHEAD_BYTES_MIN: u64 = 4 * BLOCK_BYTES as u64;
 
 /// The lines of one segment in their order, from one file or from several that bear its id.
 pub(crate) struct Segment {
@@ -212,12 +216,65 @@ impl Segment {
         Ok(open.reader.offset() < open.file.stamp.bytes)
     }
 
+    /// Yields events of a long stretch that do not lie behind the limit, until `visit` returns
+    /// false; what is left, [`next`](Self::next) yields.
+    pub(crate) fn read_ahead(
+        &mut self,
+        limit: Limit<'_>,
+        visit: &mut (impl FnMut(Entry<'_>) -> bool + Send),
+    ) {
+        let gate = Gate {
+            id: &self.id,
+            times: self.times(),
+            limit,
+        };
+        let (Order::File { next_seq }, [open]) = (&mut self.order, &mut self.files[..]) else {
+            return;
+        };
+        let left = open.file.stamp.bytes.saturating_sub(open.reader.offset());
+        if open.file.is_compressed || left < AHEAD_BYTES_MIN {
+            return;
+        }
+        let OpenFile { file, reader, .. } = open;
+        let mut goes_on = true;
+        reader.read_ahead(&mut |item| {
+            let Content::Sound(line, bytes) = item.content else {
+                return false;
+            };
+            if !goes_on || line.seq.is_some_and(|seq| seq < *next_seq) {
+                return false;
+            }
+            let place = Place {
+                segment: gate.id,
+                file: &file.name,
+                offset: item.offset,
+                length: item.length,
+                seq: line.seq,
+            };
+            let visit = |entry: Entry<'_>| goes_on = visit(entry);
+            let step = gate.pass(place, (line, bytes), &mut self.progress, visit);
+            let is_taken = matches!(step, Step::Visited(()));
+            if is_taken {
+                *next_seq = line.seq.map_or(*next_seq, |seq| seq + 1);
+            }
+            is_taken
+        });
+    }
+
+    /// Returns where the times come from.
+    fn times(&self) -> Times {
+        // The first line of one copy may be damaged.
+        let times = self.files.iter().find_map(|open| open.times);
+        times.unwrap_or(Times::Given)
+    }
+
     /// Yields the next stretch, if it does not lie behind the limit.
     pub(crate) fn next<R>(
         &mut self,
         limit: Limit<'_>,
         visit: impl FnOnce(Entry<'_>) -> R,
     ) -> Result<Step<R>, LogError> {
+        let times = self.times();
         let Self {
             id,
             files,
@@ -225,13 +282,7 @@ impl Segment {
             progress,
             ..
         } = self;
-        // The first line of one copy may be damaged.
-        let times = files.iter().find_map(|open| open.times);
-        let gate = Gate {
-            id,
-            times: times.unwrap_or(Times::Given),
-            limit,
-        };
+        let gate = Gate { id, times, limit };
         match order {
             Order::File { next_seq } => {
                 next_of_file(&gate, &mut files[0], next_seq, progress, visit)

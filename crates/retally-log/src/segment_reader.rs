@@ -1,6 +1,7 @@
 use crate::format::{LINE_BYTES_MAX, UNSETTLED_BYTES};
 use crate::line::{Damage, SoundLine, parse_line, salvage};
 use crate::line_reader::{LineReader, RawLine, Tail};
+use crate::read_ahead::read_ahead;
 use crate::source::{FileSource, Source};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -211,6 +212,15 @@ impl<S: Source> SegmentReader<S> {
 }
 
 impl SegmentReader<FileSource> {
+    /// Hands the lines of a long stretch to `visit`, which returns false for one that it does not
+    /// take; that one and all behind it are left to [`next`](Self::next), as is any line that
+    /// cannot be trusted.
+    pub(crate) fn read_ahead(&mut self, visit: &mut (impl FnMut(Item<'_>) -> bool + Send)) {
+        let start = self.lines.offset();
+        let end = read_ahead(self.lines.source_mut(), start, &mut self.is_sealed, visit);
+        self.lines.seek(end);
+    }
+
     /// Reads a plain file up to so many bytes from now on.
     pub(crate) fn show(&mut self, visible_bytes: u64) {
         self.lines.source_mut().show(visible_bytes);

@@ -62,13 +62,15 @@ impl Timestamp {
     }
 
     /// Parses the form in which it is written, or returns `None`.
-    pub(crate) fn parse_canonical(text: &str) -> Option<Self> {
-        let (head, fraction) = text.as_bytes().split_at_checked(19)?;
-        let [b'.', micros @ .., b'Z'] = fraction else {
-            return None;
-        };
-        let (seconds, _) = parse_seconds(head).filter(|_| head[10] == b'T' && micros.len() == 6)?;
-        let total = seconds * MICROS_PER_SECOND + digits(micros)?;
+    pub(crate) fn parse_canonical(text: &[u8; 27]) -> Option<Self> {
+        let date = pairs(text, 0, b"0000-00-")?;
+        let time = pairs(text, 8, b"00T00:00")?;
+        let second = pairs(text, 16, b":00.0000")?[1];
+        let fraction = pairs(text, 19, b".000000Z")?;
+        let date = [date[0] * 100 + date[2], date[5], time[0]];
+        let seconds = seconds(date, [time[3], time[6], second])?;
+        let micros = (fraction[1] * 100 + fraction[3]) * 100 + fraction[5];
+        let total = seconds * MICROS_PER_SECOND + micros;
         (Self::MIN.0..=Self::MAX.0)
             .contains(&total)
             .then_some(Self(total))
@@ -160,18 +162,20 @@ fn parse_seconds(bytes: &[u8]) -> Option<(i64, &[u8])> {
         return None;
     }
     let number = |range: std::ops::Range<usize>| digits(&head[range]);
-    let year = i32::try_from(number(0..4)?).ok()?;
-    let date = NaiveDate::from_ymd_opt(
-        year,
-        u32::try_from(number(5..7)?).ok()?,
-        u32::try_from(number(8..10)?).ok()?,
-    )?;
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    let date = [number(0..4)?, number(5..7)?, number(8..10)?];
+    let time = [number(11..13)?, number(14..16)?, number(17..19)?];
+    Some((seconds(date, time)?, rest))
+}
+
+/// Returns the seconds since 1970 of year, month, day and hour, minute, second.
+fn seconds(date: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
+    let [year, month, day] = date.map(|number| u32::try_from(number).ok());
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year?).ok()?, month?, day?)?;
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let days = i64::from(date.num_days_from_ce()) - 719_163; // 1970-01-01 counted from year 1
-    Some((days * 86_400 + hour * 3600 + minute * 60 + second, rest))
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// Reads an optional fraction of a second and returns its microseconds and what follows.
@@ -205,6 +209,24 @@ fn parse_offset(bytes: &[u8]) -> Option<i64> {
     }
 }
 
+/// Reads eight bytes from `at` on, which have to be as in `form`, where any digit may stand for
+/// `0`; returns what each of them and the one behind it amount to as two digits.
+///
+/// All eight are looked at in one word: a digit differs from `0` by its value, and nothing else
+/// by at most 9.
+#[inline]
+fn pairs(text: &[u8; 27], at: usize, form: &[u8; 8]) -> Option<[i64; 8]> {
+    let word = u64::from_le_bytes(*text[at..].first_chunk()?);
+    let digits = word ^ u64::from_le_bytes(*form);
+    // What has to be added to the greatest value that may stand to come to 0x7f.
+    let to_high = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
+    let low = u64::from_le_bytes([0x7f; 8]);
+    if (((digits & low) + to_high) | digits) & !low != 0 {
+        return None;
+    }
+    Some((digits * 10 + (digits >> 8)).to_le_bytes().map(i64::from))
+}
+
 /// Returns the value of at most 18 decimal digits.
 fn digits(bytes: &[u8]) -> Option<i64> {
     bytes.iter().try_fold(0, |value: i64, byte| {
@@ -216,6 +238,7 @@ fn digits(bytes: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(input: &str, expected: &str) {
         let actual = match Timestamp::parse(input) {
@@ -237,6 +260,27 @@ mod tests {
         check("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z");
         check("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z");
         check("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000Z");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn the_form_in_which_times_are_written_is_read_as_any_form_is(
+            micros in Timestamp::MIN.0..=Timestamp::MAX.0,
+            changes in prop::collection::vec((0..27_usize, prop_oneof![any::<u8>(), b'0'..=b':']), 0..3),
+        ) {
+            let time = Timestamp(micros);
+            let mut text = <[u8; 27]>::try_from(time.to_string().as_bytes()).expect("27 bytes");
+            prop_assert_eq!(Timestamp::parse_canonical(&text), Some(time));
+            for (at, byte) in changes {
+                text[at] = byte;
+            }
+            if let Some(time) = Timestamp::parse_canonical(&text) {
+                let text = std::str::from_utf8(&text).expect("digits and separators");
+                prop_assert_eq!(Timestamp::parse(text), Ok(time));
+            }
+        }
     }
 
     #[test]

@@ -42,16 +42,18 @@ struct Agent {
 }
 
 impl Agents {
-    /// Notes that the event at `position` names the agent.
-    pub(crate) fn see(&mut self, name: &str, position: &Position) {
-        match self.0.get_mut(name) {
-            Some(agent) if *position < agent.first => agent.first = position.clone(),
-            Some(_) => {}
-            None => {
-                let agent = Agent::first_seen(position.clone());
-                self.0.insert(name.to_owned(), agent);
-            }
+    /// Notes that the event at `position` names the agent, and returns whether it is the first
+    /// that arrived that does.
+    pub(crate) fn see(&mut self, name: &str, position: &Position) -> bool {
+        let Some(agent) = self.0.get_mut(name) else {
+            let agent = Agent::first_seen(position.clone());
+            self.0.insert(name.to_owned(), agent);
+            return true;
+        };
+        if *position < agent.first {
+            agent.first = position.clone();
         }
+        false
     }
 
     /// Starts an attempt of an agent that was seen.

@@ -7,6 +7,9 @@ use retally_log::{Content, EVENTS_DIR, Entry, LogError, LogReader, RunId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// After so many entries it is tried again to fold a long stretch ahead.
+const AHEAD_EVERY: u64 = 1024;
+
 /// A run's log as it is read, and the state that it amounts to so far.
 ///
 /// Rebuilding is catching up from the beginning: live and rebuild are the same calls.
@@ -129,9 +132,13 @@ impl RunFold {
     /// # Errors
     /// The log cannot be read. What was folded stays; call again to go on.
     pub fn fold_known(&mut self, entries_max: u64) -> Result<Advance, LogError> {
-        for folded in 0..entries_max {
-            if self.step(|_| ())?.is_none() {
-                return Ok(if folded > 0 {
+        let start = self.entries;
+        while self.entries - start < entries_max {
+            if entries_max == u64::MAX && (self.entries - start).is_multiple_of(AHEAD_EVERY) {
+                self.fold_ahead();
+            }
+            if !self.is_stale() && self.step(|_| ())?.is_none() {
+                return Ok(if self.entries > start {
                     Advance::Caught
                 } else {
                     Advance::Nothing
@@ -142,6 +149,29 @@ impl RunFold {
             }
         }
         Ok(Advance::Behind)
+    }
+
+    /// Folds a long stretch of the log, where one is next, with several threads.
+    fn fold_ahead(&mut self) {
+        let Self {
+            log,
+            state,
+            entries,
+            misfit_lines,
+            ..
+        } = self;
+        log.read_ahead(|entry| {
+            *entries += 1;
+            match entry {
+                Entry::Stretch(_, Content::Event(event)) => {
+                    state.apply(event.position, event.times, event.envelope);
+                }
+                Entry::Stretch(_, Content::Misfit(_)) => *misfit_lines += 1,
+                _ => {}
+            }
+            !state.is_stale()
+        });
+        self.state.set_aside(self.damaged_lines, self.misfit_lines);
     }
 
     /// Forgets the state, and goes back to the beginning of the log.

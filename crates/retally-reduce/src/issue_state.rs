@@ -90,9 +90,13 @@ impl IssueState {
         !only_adds(event) && last.is_some_and(|last| position < last)
     }
 
-    /// Applies an event that is not late and adds `usage` to what was used. Returns the agent
-    /// that retried, if one did.
-    pub(crate) fn apply(&mut self, placed: Placed<'_, '_>, usage: &UsageSums) -> Option<String> {
+    /// Applies an event that is not late, and whose agent was [seen](Agents::see), and adds `usage`
+    /// to what was used. Returns the agent that retried, if one did.
+    pub(crate) fn apply(
+        &mut self,
+        placed: Placed<'_, '_>,
+        usage: Option<&UsageSums>,
+    ) -> Option<String> {
         let Placed {
             position, event, ..
         } = placed;
@@ -103,10 +107,9 @@ impl IssueState {
             self.last_ordered = Some(position.clone());
         }
         self.events.include(placed.moment);
-        if let Some(agent) = event.agent() {
-            self.agents.see(agent, position);
+        if let Some(usage) = usage {
+            self.usage.add(usage);
         }
-        self.usage.add(usage);
         match event {
             Event::DebugAttempted(event) => {
                 let Some(agent) = self.cycles.attempt(event) else {

@@ -2,10 +2,11 @@
 
 use crate::report_json::to_json_bytes;
 use crate::run_state::RunState;
+use rayon::prelude::*;
 use retally_log::{IssueId, RunId, file_stem};
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The folder of a run that holds the files of its issues.
 pub const ISSUES_DIR: &str = "issues";
@@ -30,41 +31,50 @@ impl ReportFile {
     }
 }
 
-/// Returns the reports of the given issues, then those of the run, one at a time.
-pub(crate) fn reports<'s>(
-    state: &'s RunState,
-    issues: impl Iterator<Item = &'s IssueId<'static>>,
-) -> impl Iterator<Item = ReportFile> {
-    let of_run = move || {
-        let metadata = || {
-            (
-                metadata_name(state.run_id()),
-                to_json_bytes(&state.metadata()),
-            )
-        };
-        let last = || {
-            (
-                final_name(state.run_id()),
-                to_json_bytes(&state.run_report()),
-            )
-        };
-        let called_for = [
-            state.has_events().then(metadata),
-            state.has_ended().then(last),
-        ];
-        called_for
-            .into_iter()
-            .flatten()
-            .map(|(name, bytes)| ReportFile {
-                is_issues: false,
-                name,
-                bytes,
-            })
+/// Fewer issues than this are not worth several threads.
+const PARALLEL_ISSUES_MIN: usize = 32;
+
+/// Makes the reports of the given issues, hands each to `visit`, which several threads may do at
+/// once, and returns what it returned, in the order of the issues.
+pub(crate) fn visit_issues<R: Send>(
+    state: &RunState,
+    issues: &[&IssueId<'static>],
+    visit: impl Fn(ReportFile) -> R + Sync,
+) -> Vec<R> {
+    let odd = OnceLock::new();
+    let visit_all = |id: &&IssueId<'static>| issue_reports(state, id, &odd).map(&visit);
+    if issues.len() < PARALLEL_ISSUES_MIN {
+        issues.iter().flat_map(visit_all).collect()
+    } else {
+        issues.par_iter().flat_map_iter(visit_all).collect()
+    }
+}
+
+/// Returns the reports of the run itself, one at a time.
+pub(crate) fn run_reports(state: &RunState) -> impl Iterator<Item = ReportFile> {
+    let metadata = || {
+        (
+            metadata_name(&state.run_id),
+            to_json_bytes(&state.metadata()),
+        )
     };
-    let odd = OnceCell::new();
-    issues
-        .flat_map(move |id| issue_reports(state, id, &odd))
-        .chain(std::iter::once_with(of_run).flatten())
+    let last = || {
+        (
+            final_name(&state.run_id),
+            to_json_bytes(&state.run_report()),
+        )
+    };
+    let metadata = state.has_events().then(|| std::iter::once_with(metadata));
+    let last = state.has_ended().then(|| std::iter::once_with(last));
+    let called_for = metadata
+        .into_iter()
+        .flatten()
+        .chain(last.into_iter().flatten());
+    called_for.map(|(name, bytes)| ReportFile {
+        is_issues: false,
+        name,
+        bytes,
+    })
 }
 
 /// The issues whose files cannot be called what they are, by what they are called instead.
@@ -97,7 +107,7 @@ impl<'s> OddIds<'s> {
 fn issue_reports<'s>(
     state: &'s RunState,
     id: &IssueId<'_>,
-    odd: &OnceCell<OddIds<'s>>,
+    odd: &OnceLock<OddIds<'s>>,
 ) -> impl Iterator<Item = ReportFile> + use<> {
     let bytes = state.issue_report(id).map(|report| to_json_bytes(&report));
     let stem = file_stem(id.as_str());

@@ -4,7 +4,8 @@ use crate::difference::first_difference;
 use crate::directory::{Directory, Lock, is_temporary};
 use crate::files_stamp::FilesStamp;
 use crate::report_file::{
-    ISSUES_DIR, ReportFile, final_name, is_issue_name, issue_names, metadata_name, reports,
+    ISSUES_DIR, ReportFile, final_name, is_issue_name, issue_names, metadata_name, run_reports,
+    visit_issues,
 };
 use crate::run_state::RunState;
 use retally_log::{COMPRESSED_SUFFIX, EVENTS_DIR, IssueId, RunId, SEGMENT_SUFFIX};
@@ -174,11 +175,14 @@ impl RunFiles {
             return Ok(Vec::new());
         }
         let issues = self.issues_folder(false)?;
-        let mut changes = Vec::new();
-        for report in reports(state, state.issue_ids()) {
+        let compare = |report: ReportFile| {
             let folder = self.folder_of(&report, issues.as_ref());
-            changes.extend(self.difference(folder, &report)?);
-        }
+            self.difference(folder, &report).transpose()
+        };
+        let issue_ids: Vec<_> = state.issue_ids().collect();
+        let of_issues = visit_issues(state, &issue_ids, compare);
+        let differences = of_issues.into_iter().chain(run_reports(state).map(compare));
+        let mut changes: Vec<_> = differences.flatten().collect::<Result<_, _>>()?;
         for (folder, name) in self.uncalled(state, issues.as_ref())? {
             changes.push(self.change(folder, &name, ChangeKind::Removed, None));
         }
@@ -358,7 +362,8 @@ impl LockedRunFiles {
         if !self.files.has_segments()? {
             return Ok(Vec::new());
         }
-        let mut changes = self.write_reports(state, state.issue_ids())?;
+        let issue_ids: Vec<_> = state.issue_ids().collect();
+        let mut changes = self.write_reports(state, &issue_ids)?;
         let issues = self.files.issues_folder(false)?;
         for (folder, name) in self.files.uncalled(state, issues.as_ref())? {
             let removed = folder.remove(&name);
@@ -382,37 +387,33 @@ impl LockedRunFiles {
         if !self.files.has_segments()? {
             return Ok(Vec::new());
         }
-        self.write_reports(state, changed.iter())
+        let issue_ids: Vec<_> = changed.iter().collect();
+        self.write_reports(state, &issue_ids)
     }
 
-    fn write_reports<'s>(
+    fn write_reports(
         &self,
-        state: &'s RunState,
-        issues: impl Iterator<Item = &'s IssueId<'static>>,
+        state: &RunState,
+        issue_ids: &[&IssueId<'static>],
     ) -> Result<Vec<Change>, ReportError> {
         self.files.assert_fits(state);
-        let mut reports = reports(state, issues).peekable();
-        let has_issues = reports.peek().is_some_and(|report| report.is_issues);
-        let folder = self.files.issues_folder(has_issues)?;
-        let (mut changes, mut first_error) = (Vec::new(), None);
-        for report in reports {
-            let Some(folder) = self.files.folder_of(&report, folder.as_ref()) else {
-                continue;
+        let issues = self.files.issues_folder(!issue_ids.is_empty())?;
+        let write = |report: ReportFile| {
+            let folder = self.files.folder_of(&report, issues.as_ref())?;
+            let written = write_report(folder, &report);
+            let changed = |kind| Change {
+                path: report.path(),
+                kind,
+                first_difference: None,
             };
-            match write_report(folder, &report) {
-                Ok(None) => {}
-                Ok(Some(kind)) => changes.push(Change {
-                    path: report.path(),
-                    kind,
-                    first_difference: None,
-                }),
-                Err(source) => {
-                    let error = write_error(folder, &report.name, source);
-                    first_error.get_or_insert(error);
-                }
-            }
-        }
-        first_error.map_or(Ok(changes), Err)
+            let changed = written.map(|kind| kind.map(changed));
+            changed
+                .map_err(|source| write_error(folder, &report.name, source))
+                .transpose()
+        };
+        let of_issues = visit_issues(state, issue_ids, write);
+        let of_run: Vec<_> = run_reports(state).map(write).collect();
+        of_issues.into_iter().chain(of_run).flatten().collect()
     }
 
     /// Removes what died writers left behind. Without a lock, such a file may be one that is

@@ -150,20 +150,27 @@ impl RunState {
             event => {
                 let usage = UsageSums::of(moment, event, &self.prices);
                 match event.issue() {
-                    Some(issue) => self.apply_to_issue(issue, placed, &usage),
-                    None => self.apply_without_issue(placed, &usage),
+                    Some(issue) => self.apply_to_issue(issue, placed, usage.as_ref()),
+                    None => self.apply_without_issue(placed, usage.as_ref()),
                 }
             }
         }
     }
 
-    fn apply_to_issue(&mut self, id: &IssueId<'_>, placed: Placed<'_, '_>, usage: &UsageSums) {
+    fn apply_to_issue(
+        &mut self,
+        id: &IssueId<'_>,
+        placed: Placed<'_, '_>,
+        usage: Option<&UsageSums>,
+    ) {
         let issue = self.issues.change(id);
         if issue.is_late(placed.position, placed.event) {
             self.is_stale = true;
             return;
         }
-        if let Some(agent) = placed.event.agent() {
+        if let Some(agent) = placed.event.agent()
+            && issue.agents.see(agent, placed.position)
+        {
             count_name(&mut self.retries_by_agent, agent, 0);
         }
         // An event that only adds changes nothing of it but that the issue is there.
@@ -176,10 +183,12 @@ impl RunState {
             let old = old.unwrap_or_default();
             self.totals.share.replace(&old, &issue.share());
         }
-        self.totals.usage.add(usage);
+        if let Some(usage) = usage {
+            self.totals.usage.add(usage);
+        }
     }
 
-    fn apply_without_issue(&mut self, placed: Placed<'_, '_>, usage: &UsageSums) {
+    fn apply_without_issue(&mut self, placed: Placed<'_, '_>, usage: Option<&UsageSums>) {
         let state = &mut self.without_issue;
         if state.is_late(placed.position, placed.event) {
             self.is_stale = true;
@@ -191,9 +200,14 @@ impl RunState {
             ..state.share()
         };
         let old = share(state);
+        if let Some(agent) = placed.event.agent() {
+            state.agents.see(agent, placed.position);
+        }
         state.apply(placed, usage);
         self.totals.share.replace(&old, &share(state));
-        self.totals.usage.add(usage);
+        if let Some(usage) = usage {
+            self.totals.usage.add(usage);
+        }
     }
 
     /// An issue without an end turns from in progress to abandoned when the run ends.

@@ -59,15 +59,16 @@ impl From<Option<u64>> for Sum {
 }
 
 impl UsageSums {
-    /// Returns what one event uses up; `time` is `None` where it is not known.
-    pub(crate) fn of(time: Moment, event: &Event<'_>, prices: &PriceBook) -> Self {
+    /// Returns what one event uses up, or `None` where it is no call; `time` is `None` where it is
+    /// not known.
+    pub(crate) fn of(time: Moment, event: &Event<'_>, prices: &PriceBook) -> Option<Self> {
         match event {
-            Event::LlmCalled(event) => Self::of_llm_call(time, event, prices),
-            Event::ToolCalled(event) => Self {
+            Event::LlmCalled(event) => Some(Self::of_llm_call(time, event, prices)),
+            Event::ToolCalled(event) => Some(Self {
                 tool_calls: event.calls.unwrap_or(1).into(),
                 ..Self::default()
-            },
-            _ => Self::default(),
+            }),
+            _ => None,
         }
     }
 

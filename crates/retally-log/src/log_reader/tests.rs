@@ -759,7 +759,62 @@ fn a_line_without_a_checksum_is_damage_behind_those_that_have_one_wherever_readi
     assert!(found.len() == 1 && found[0].contains("damage"), "{found:?}");
 }
 
+/// Reads to the end, ahead in turn with line by line or only so, and tells all of each entry.
+fn read_all(events: &Events, is_ahead: bool) -> (Vec<String>, bool) {
+    let mut log = events.open();
+    let (mut found, mut was_ahead) = (Vec::new(), false);
+    loop {
+        if is_ahead {
+            let taken = found.len() % 50 + 10;
+            let mut budget = taken;
+            was_ahead |= log.read_ahead(|entry| {
+                found.push(format!("{entry:?}"));
+                budget -= 1;
+                budget > 0
+            });
+        }
+        match log
+            .next(|entry| format!("{entry:?}"))
+            .expect("the log is readable")
+        {
+            Some(entry) => found.push(entry),
+            None if log.refresh().expect("the log is readable") => {}
+            None => return (found, was_ahead),
+        }
+    }
+}
+
 proptest! {
+    /// Property: read ahead by several threads or line by line, a log says the same, whatever
+    /// happened to its bytes and however its segments take turns.
+    #[test]
+    fn a_log_that_is_read_ahead_says_what_it_says_line_by_line(
+        accidents in proptest::collection::vec(accident(), 0..4),
+        seconds in proptest::collection::vec(0..3_i64, 400),
+        (is_foreign, turns) in (any::<bool>(), 1..60_usize),
+    ) {
+        let events = Events::new();
+        let first = if is_foreign { String::new() } else { header("s", 0) };
+        let (mut bytes, mut other, mut second) = (first.into_bytes(), String::new(), 0);
+        for (seq, more) in (1..).zip(&seconds) {
+            second += more;
+            let next = line(seq, second);
+            let next = if is_foreign { format!("{{ {}", &next[1..next.len() - 19]) + "}\n" } else { next };
+            match seq as usize / turns % 4 {
+                3 => other += &line(seq, second),
+                _ => bytes.extend(next.bytes()),
+            }
+        }
+        for accident in &accidents {
+            befall(&mut bytes, accident);
+        }
+        fs::write(events.0.path().join("s.jsonl"), &bytes).expect("written");
+        events.write("t.jsonl", &other);
+        let (ahead, was_ahead) = read_all(&events, true);
+        prop_assert_eq!(ahead, read_all(&events, false).0);
+        prop_assert!(was_ahead || !accidents.is_empty());
+    }
+
     /// Property: whatever happens to the bytes of a sealed segment, every event that is read was
     /// written, none is read twice, and every byte is accounted for.
     #[test]
