@@ -15,7 +15,7 @@ use std::io;
 /// Tests take so little that short logs are read ahead.
 pub(crate) const BLOCK_BYTES: usize = if cfg!(test) { 2 << 10 } else { 512 << 10 };
 /// How much a thread parses at once.
-const PIECE_BYTES: usize = BLOCK_BYTES / 8;
+const PIECE_BYTES: usize = BLOCK_BYTES / 32;
 
 /// Hands the sound lines from `start` on to `visit` until that returns false, and returns where
 /// the next line begins. `is_sealed` says whether each line must have a checksum, as

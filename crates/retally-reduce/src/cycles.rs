@@ -7,7 +7,6 @@ use crate::open_list::{Label, OpenList};
 use crate::quantity::Seconds;
 use retally_log::{DebugAttempted, DebugFinished, DebugStarted, Position, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// One debugging cycle in a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,8 +38,8 @@ pub struct CycleDetail {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cycles {
     open: OpenList<Cycle>,
-    /// The closed ones whose number is below [`DETAILS_MAX`].
-    closed: BTreeMap<u64, (Cycle, End)>,
+    /// The closed ones whose number is below [`DETAILS_MAX`], sorted by it.
+    closed: Vec<(u64, Cycle, End)>,
     resolved: u64,
 }
 
@@ -107,7 +106,8 @@ impl Cycles {
             method: event.resolution_method.clone().map(String::from),
         };
         if number < DETAILS_MAX as u64 {
-            self.closed.insert(number, (cycle, end));
+            let at = self.closed.partition_point(|(other, ..)| *other < number);
+            self.closed.insert(at, (number, cycle, end));
         }
         (span == Span::Negative).then_some(AnomalyKind::CycleEndBeforeStart)
     }
@@ -138,11 +138,14 @@ impl Cycles {
     /// Returns the first cycles in log order; open ones last to `last_event`.
     pub(crate) fn details(&self, last_event: Moment) -> Vec<CycleDetail> {
         let kept = self.count().min(DETAILS_MAX as u64);
+        let mut closed = self.closed.iter().peekable();
         (0..kept)
-            .filter_map(|number| match self.closed.get(&number) {
-                Some((cycle, end)) => Some(cycle.detail(Some(end), end.at)),
-                None => Some(self.open.get(number)?.detail(None, last_event)),
-            })
+            .filter_map(
+                |number| match closed.next_if(|(closed, ..)| *closed == number) {
+                    Some((_, cycle, end)) => Some(cycle.detail(Some(end), end.at)),
+                    None => Some(self.open.get(number)?.detail(None, last_event)),
+                },
+            )
             .collect()
     }
 

@@ -2,7 +2,6 @@
 
 use retally_log::Position;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The most entries that a report prints of one list.
 ///
@@ -13,15 +12,15 @@ pub const DETAILS_MAX: usize = 1000;
 /// The first [`DETAILS_MAX`] entries in log order of those that were added, in whatever order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DetailList<T> {
-    /// Never more than [`DETAILS_MAX`].
-    first: BTreeMap<Position, T>,
+    /// Sorted by position, never more than [`DETAILS_MAX`].
+    first: Vec<(Position, T)>,
     count: u64,
 }
 
 impl<T> Default for DetailList<T> {
     fn default() -> Self {
         Self {
-            first: BTreeMap::new(),
+            first: Vec::new(),
             count: 0,
         }
     }
@@ -31,15 +30,12 @@ impl<T> DetailList<T> {
     /// Adds the entry of the event at `position`, of which there is at most one.
     pub(crate) fn add(&mut self, position: &Position, entry: T) {
         self.count += 1;
-        let is_full = self.first.len() == DETAILS_MAX;
-        let last = self.first.last_key_value().map(|(last, _)| last);
-        if is_full && last.is_some_and(|last| last < position) {
+        let at = self.first.partition_point(|(other, _)| other < position);
+        if at == DETAILS_MAX {
             return;
         }
-        self.first.insert(position.clone(), entry);
-        if is_full {
-            self.first.pop_last();
-        }
+        self.first.insert(at, (position.clone(), entry));
+        self.first.truncate(DETAILS_MAX);
     }
 
     /// Returns how many entries were added.
@@ -49,12 +45,12 @@ impl<T> DetailList<T> {
 
     /// Returns the entries that are kept, in log order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Position, &T)> {
-        self.first.iter()
+        self.first.iter().map(|(position, entry)| (position, entry))
     }
 
     /// Returns the entries that are kept, without their positions.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.first.values()
+        self.first.iter().map(|(_, entry)| entry)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::lifetime::Lifetime;
 use crate::moment::{Extent, Moment};
 use crate::pipelines::Pipelines;
 use crate::totals::Share;
-use crate::usage::{Tools, UsageSums};
+use crate::usage::{Tools, UsageSums, Used};
 use retally_log::{ErrorRecorded, Event, IssueStarted, NoteAdded, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -90,13 +90,9 @@ impl IssueState {
         !only_adds(event) && last.is_some_and(|last| position < last)
     }
 
-    /// Applies an event that is not late, and whose agent was [seen](Agents::see), and adds `usage`
+    /// Applies an event that is not late, and whose agent was [seen](Agents::see), and adds `used`
     /// to what was used. Returns the agent that retried, if one did.
-    pub(crate) fn apply(
-        &mut self,
-        placed: Placed<'_, '_>,
-        usage: Option<&UsageSums>,
-    ) -> Option<String> {
+    pub(crate) fn apply(&mut self, placed: Placed<'_, '_>, used: Option<&Used>) -> Option<String> {
         let Placed {
             position, event, ..
         } = placed;
@@ -107,8 +103,8 @@ impl IssueState {
             self.last_ordered = Some(position.clone());
         }
         self.events.include(placed.moment);
-        if let Some(usage) = usage {
-            self.usage.add(usage);
+        if let Some(used) = used {
+            self.usage.add(used);
         }
         match event {
             Event::DebugAttempted(event) => {

@@ -7,7 +7,7 @@ use crate::moment::{Extent, Moment};
 use crate::price_book::PriceBook;
 use crate::run_start::RunStart;
 use crate::totals::{Share, Totals};
-use crate::usage::UsageSums;
+use crate::usage::Used;
 use crate::used_keys::{KeyUse, UsedKeys};
 use retally_log::{Envelope, Event, IssueId, Position, RunId, RunStatus, Times};
 use serde::{Deserialize, Serialize};
@@ -148,21 +148,16 @@ impl RunState {
             Event::RunScored(event) if event.success => self.scored_successes += 1,
             Event::RunScored(_) => self.scored_errors += 1,
             event => {
-                let usage = UsageSums::of(moment, event, &self.prices);
+                let used = Used::by(moment, event, &self.prices);
                 match event.issue() {
-                    Some(issue) => self.apply_to_issue(issue, placed, usage.as_ref()),
-                    None => self.apply_without_issue(placed, usage.as_ref()),
+                    Some(issue) => self.apply_to_issue(issue, placed, used.as_ref()),
+                    None => self.apply_without_issue(placed, used.as_ref()),
                 }
             }
         }
     }
 
-    fn apply_to_issue(
-        &mut self,
-        id: &IssueId<'_>,
-        placed: Placed<'_, '_>,
-        usage: Option<&UsageSums>,
-    ) {
+    fn apply_to_issue(&mut self, id: &IssueId<'_>, placed: Placed<'_, '_>, used: Option<&Used>) {
         let issue = self.issues.change(id);
         if issue.is_late(placed.position, placed.event) {
             self.is_stale = true;
@@ -176,19 +171,19 @@ impl RunState {
         // An event that only adds changes nothing of it but that the issue is there.
         let is_first = issue.first().is_none();
         let old = (!is_first && !only_adds(placed.event)).then(|| issue.share());
-        if let Some(agent) = issue.apply(placed, usage) {
+        if let Some(agent) = issue.apply(placed, used) {
             count_name(&mut self.retries_by_agent, &agent, 1);
         }
         if is_first || old.is_some() {
             let old = old.unwrap_or_default();
             self.totals.share.replace(&old, &issue.share());
         }
-        if let Some(usage) = usage {
-            self.totals.usage.add(usage);
+        if let Some(used) = used {
+            self.totals.usage.add(used);
         }
     }
 
-    fn apply_without_issue(&mut self, placed: Placed<'_, '_>, usage: Option<&UsageSums>) {
+    fn apply_without_issue(&mut self, placed: Placed<'_, '_>, used: Option<&Used>) {
         let state = &mut self.without_issue;
         if state.is_late(placed.position, placed.event) {
             self.is_stale = true;
@@ -203,10 +198,10 @@ impl RunState {
         if let Some(agent) = placed.event.agent() {
             state.agents.see(agent, placed.position);
         }
-        state.apply(placed, usage);
+        state.apply(placed, used);
         self.totals.share.replace(&old, &share(state));
-        if let Some(usage) = usage {
-            self.totals.usage.add(usage);
+        if let Some(used) = used {
+            self.totals.usage.add(used);
         }
     }
 

@@ -58,20 +58,27 @@ impl From<Option<u64>> for Sum {
     }
 }
 
-impl UsageSums {
-    /// Returns what one event uses up, or `None` where it is no call; `time` is `None` where it is
+/// What one event used up.
+pub(crate) enum Used {
+    ToolCalls(u64),
+    LlmCalls(UsageSums),
+}
+
+impl Used {
+    /// Returns what an event used up, or `None` where it is no call; `time` is `None` where it is
     /// not known.
-    pub(crate) fn of(time: Moment, event: &Event<'_>, prices: &PriceBook) -> Option<Self> {
+    pub(crate) fn by(time: Moment, event: &Event<'_>, prices: &PriceBook) -> Option<Self> {
         match event {
-            Event::LlmCalled(event) => Some(Self::of_llm_call(time, event, prices)),
-            Event::ToolCalled(event) => Some(Self {
-                tool_calls: event.calls.unwrap_or(1).into(),
-                ..Self::default()
-            }),
+            Event::LlmCalled(event) => {
+                Some(Self::LlmCalls(UsageSums::of_llm_call(time, event, prices)))
+            }
+            Event::ToolCalled(event) => Some(Self::ToolCalls(event.calls.unwrap_or(1))),
             _ => None,
         }
     }
+}
 
+impl UsageSums {
     /// A price holds for a time, so a call without one is priced only by what it recorded.
     fn of_llm_call(time: Moment, event: &LlmCalled<'_>, prices: &PriceBook) -> Self {
         let calls = u128::from(event.calls.unwrap_or(1));
@@ -90,10 +97,16 @@ impl UsageSums {
         }
     }
 
-    /// Adds what an event, or many, used up.
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds what an event used up.
+    pub(crate) fn add(&mut self, used: &Used) {
+        let other = match used {
+            Used::ToolCalls(calls) => {
+                self.tool_calls = self.tool_calls.saturating_add((*calls).into());
+                return;
+            }
+            Used::LlmCalls(sums) => sums,
+        };
         self.llm_calls = self.llm_calls.saturating_add(other.llm_calls);
-        self.tool_calls = self.tool_calls.saturating_add(other.tool_calls);
         self.input_tokens.add(other.input_tokens);
         self.output_tokens.add(other.output_tokens);
         self.cache_read_tokens.add(other.cache_read_tokens);
