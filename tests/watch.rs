@@ -186,3 +186,20 @@ fn what_watch_cannot_do_is_said() {
     error: no run in `logs/runs` is or begins with `nothing` (list them with `retally runs`)
     ");
 }
+
+#[test]
+fn updates_that_cannot_be_printed_are_a_failure() {
+    let sandbox = started();
+    let full = || std::fs::File::create("/dev/full").expect("the system has one");
+    for words in [&["watch", "--once"][..], &["watch"]] {
+        let mut command = sandbox.command();
+        command.args(words).args(["--format", "jsonl", "--quiet"]);
+        let output = command.stdout(full()).output().expect("it ends");
+        assert_eq!(output.status.code(), Some(3), "{words:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let error = "error: cannot print the updates: No space left on device (os error 28)\n";
+        assert_eq!(stderr, error, "{words:?}");
+        let reports = sandbox.path(&format!("logs/runs/{RUN}/{RUN}_metadata.json"));
+        std::fs::remove_file(reports).expect("written all the same");
+    }
+}

@@ -60,7 +60,7 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
     stop_at_signals(watcher.waker())?;
     greet(setting, options.poll);
     let status = watcher.run(&mut |notice| log.take(notice));
-    log.end();
+    log.end()?;
     setting.say(&format!("stopped; {}", problems(&status)));
     Ok(Exit::Done)
 }
@@ -125,7 +125,7 @@ fn once(setting: &Setting, watcher: &mut Watcher, log: &mut WatchLog) -> Result<
         }
         log.take(notice);
     });
-    log.end();
+    log.end()?;
     setting.say(&format!(
         "runs: {}; report files changed: {changed}",
         status.runs
