@@ -7,6 +7,7 @@
 mod age;
 mod aged_run;
 mod cli;
+mod columns;
 mod command;
 mod event_line;
 mod exit;

@@ -1,3 +1,4 @@
+use crate::columns::columns;
 use crate::terminal::printable;
 use clap::ValueEnum;
 use comfy_table::{
@@ -193,11 +194,8 @@ impl Sheet {
         let cells = self
             .rows
             .iter()
-            .map(|row| printable(&shown(&row[at])).chars().count());
-        let widest = cells
-            .chain([column.title.chars().count()])
-            .max()
-            .unwrap_or(0);
+            .map(|row| columns(&printable(&shown(&row[at]))));
+        let widest = cells.chain([columns(column.title)]).max().unwrap_or(0);
         let least = if column.is_whole {
             widest
         } else {
