@@ -10,6 +10,7 @@ mod cli;
 mod columns;
 mod command;
 mod event_line;
+mod event_printer;
 mod exit;
 mod facts;
 mod followed_run;
