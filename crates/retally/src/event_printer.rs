@@ -1,7 +1,9 @@
-use crate::event_line::{event_line, problem_line};
+use crate::columns::end_of;
+use crate::event_line::{Room, event_line, problem_line};
 use crate::followed_run::Shown;
 use crate::setting::complain;
 use crate::terminal::escaped_for_json;
+use anstyle::Style;
 use anyhow::Result;
 use retally_log::{Logged, Place, RunId, Timestamp};
 use std::io::{IsTerminal, Write};
@@ -13,13 +15,19 @@ pub(crate) struct Printer {
     is_terminal: bool,
     /// The day of the last line that was printed.
     day: String,
+    /// The run that the lines are of, where it does not stand on each.
+    run: Option<RunId>,
 }
 
 /// One line to print.
 pub(crate) struct Line {
     /// `None` where it is the same as that of the line before, or nobody reads it.
     pub(crate) time: Option<Timestamp>,
+    /// The run, where it is to stand above and not on the line.
+    heading: Option<RunId>,
     text: String,
+    /// What it was cut to.
+    room: Room,
     /// Whether it is about something that is wrong, and no event.
     is_problem: bool,
 }
@@ -31,41 +39,43 @@ impl Printer {
             shows_runs,
             is_terminal: std::io::stdout().is_terminal(),
             day: String::new(),
+            run: None,
         }
     }
 
     pub(crate) fn line(&self, run: &RunId, shown: Shown<'_>) -> Line {
         let shown_run = self.shows_runs.then_some(run.as_str());
-        // The time and two spaces stand before it.
-        let width = self.width().map(|width| width.saturating_sub(14));
-        match shown {
-            Shown::Event(place, logged) if self.is_json => Line {
-                time: None,
-                text: json_line(run, place, logged),
-                is_problem: false,
-            },
-            Shown::Event(_, logged) => Line {
-                time: Some(logged.envelope.ts),
-                text: event_line(shown_run, logged.envelope, width),
-                is_problem: false,
-            },
-            Shown::Problem(text) => Line {
-                time: None,
-                text: match self.is_json {
-                    true => format!("run `{run}`: {text}"),
-                    false => problem_line(shown_run, &text, width),
-                },
-                is_problem: true,
-            },
+        let room = self.room();
+        let (time, text, is_problem) = match shown {
+            Shown::Event(place, logged) if self.is_json => {
+                (None, json_line(run, place, logged), false)
+            }
+            Shown::Event(_, logged) => {
+                let text = event_line(shown_run, logged.envelope, room);
+                (Some(logged.envelope.ts), text, false)
+            }
+            Shown::Problem(text) if self.is_json => (None, format!("run `{run}`: {text}"), true),
+            Shown::Problem(text) => (None, problem_line(shown_run, &text, room), true),
+        };
+        let has_heading = self.shows_runs && room.is_narrow();
+        Line {
+            time,
+            heading: has_heading.then(|| run.clone()),
+            text,
+            room,
+            is_problem,
         }
     }
 
-    fn width(&self) -> Option<usize> {
+    fn room(&self) -> Room {
         if !self.is_terminal || self.is_json {
-            return None;
+            return Room::default();
         }
-        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+        let columns = size.map(|size| usize::from(size.ws_col));
+        Room {
+            columns: columns.filter(|columns| *columns > 0),
+        }
     }
 
     pub(crate) fn print(&mut self, line: &Line) -> Result<()> {
@@ -82,18 +92,23 @@ impl Printer {
             return Ok(());
         }
         let mut out = anstream::stdout().lock();
-        let Some(time) = line.time else {
-            writeln!(out, "{:14}{}", "", line.text)?;
-            return Ok(());
-        };
-        let text = time.to_string();
-        let (day, time) = text.split_at(10);
-        if day != self.day {
-            let bold = anstyle::Style::new().bold();
+        let time = line.time.map(|time| time.to_string());
+        let (day, time) = time.as_deref().unwrap_or("").split_at_checked(10).unzip();
+        if let Some(day) = day.filter(|day| *day != self.day) {
+            let bold = Style::new().bold();
             writeln!(out, "{bold}{day} UTC{bold:#}")?;
             day.clone_into(&mut self.day);
         }
-        writeln!(out, "{}  {}", &time[1..13], line.text)?;
+        let heading = line.heading.as_ref();
+        if let Some(run) = heading.filter(|run| self.run.as_ref() != Some(run)) {
+            let dimmed = Style::new().dimmed();
+            let shown = end_of(run.as_str(), line.room.columns.unwrap_or(usize::MAX));
+            writeln!(out, "{dimmed}{shown}{dimmed:#}")?;
+            self.run = Some(run.clone());
+        }
+        let time = time.map_or("", |time| &time[1..=line.room.time_bytes()]);
+        let width = line.room.time_columns();
+        writeln!(out, "{time:width$}{}", line.text)?;
         Ok(())
     }
 

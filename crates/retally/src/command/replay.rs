@@ -1,6 +1,6 @@
 use crate::cli::Replay as Options;
 use crate::command::report::parse_as_of;
-use crate::event_line::event_line;
+use crate::event_line::{Room, event_line};
 use crate::exit::{Exit, wrong_usage};
 use crate::playback::{Playback, Speed};
 use crate::screen::on_screen;
@@ -204,7 +204,7 @@ impl<'s> Show<'s> {
     fn step(&mut self) -> Result<bool> {
         let stepped = next_event(&mut self.replay, |_, logged| {
             let envelope = logged.envelope;
-            let line = event_line(None, envelope, None);
+            let line = event_line(None, envelope, Room::default());
             let text = anstream::adapter::strip_str(&line).to_string();
             let issue = envelope.event.issue();
             (
