@@ -3,16 +3,24 @@ use crate::event_line::{Room, event_line, problem_line};
 use crate::followed_run::Shown;
 use crate::setting::complain;
 use crate::terminal::escaped_for_json;
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
 use anyhow::Result;
 use retally_log::{Logged, Place, RunId, Timestamp};
 use std::io::{IsTerminal, Write};
 
-/// How events are printed.
+/// How much is kept at most before it is written.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// How events are printed: many lines at once, which `flush` writes.
 pub(crate) struct Printer {
     is_json: bool,
     shows_runs: bool,
     is_terminal: bool,
+    has_color: bool,
+    /// What is not written yet.
+    kept: String,
     /// The day of the last line that was printed.
     day: String,
     /// The run that the lines are of, where it does not stand on each.
@@ -34,10 +42,13 @@ pub(crate) struct Line {
 
 impl Printer {
     pub(crate) fn new(is_json: bool, shows_runs: bool) -> Self {
+        let stdout = std::io::stdout();
         Self {
             is_json,
             shows_runs,
-            is_terminal: std::io::stdout().is_terminal(),
+            is_terminal: stdout.is_terminal(),
+            has_color: AutoStream::choice(&stdout) != ColorChoice::Never,
+            kept: String::new(),
             day: String::new(),
             run: None,
         }
@@ -78,42 +89,61 @@ impl Printer {
         }
     }
 
+    /// Prints a line, which may be written later.
     pub(crate) fn print(&mut self, line: &Line) -> Result<()> {
-        if self.is_json {
-            if line.is_problem {
+        match (self.is_json, line.is_problem) {
+            (true, true) => {
+                self.flush()?;
                 complain(&line.text);
-            } else {
-                let text = match self.is_terminal {
-                    true => escaped_for_json(&line.text),
-                    false => line.text.as_str().into(),
-                };
-                writeln!(std::io::stdout(), "{text}")?;
             }
-            return Ok(());
+            (true, false) if self.is_terminal => self.keep(&escaped_for_json(&line.text)),
+            (true, false) => self.keep(&line.text),
+            (false, _) => self.keep_for_people(line),
         }
-        let mut out = anstream::stdout().lock();
+        if self.kept.len() >= KEPT_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn keep_for_people(&mut self, line: &Line) {
         let time = line.time.map(|time| time.to_string());
         let (day, time) = time.as_deref().unwrap_or("").split_at_checked(10).unzip();
         if let Some(day) = day.filter(|day| *day != self.day) {
             let bold = Style::new().bold();
-            writeln!(out, "{bold}{day} UTC{bold:#}")?;
             day.clone_into(&mut self.day);
+            self.keep_styled(&format!("{bold}{day} UTC{bold:#}"));
         }
         let heading = line.heading.as_ref();
         if let Some(run) = heading.filter(|run| self.run.as_ref() != Some(run)) {
             let dimmed = Style::new().dimmed();
             let shown = end_of(run.as_str(), line.room.columns.unwrap_or(usize::MAX));
-            writeln!(out, "{dimmed}{shown}{dimmed:#}")?;
             self.run = Some(run.clone());
+            self.keep_styled(&format!("{dimmed}{shown}{dimmed:#}"));
         }
         let time = time.map_or("", |time| &time[1..=line.room.time_bytes()]);
         let width = line.room.time_columns();
-        writeln!(out, "{time:width$}{}", line.text)?;
-        Ok(())
+        self.keep_styled(&format!("{time:width$}{}", line.text));
     }
 
-    pub(crate) fn flush(&self) -> Result<()> {
-        Ok(std::io::stdout().flush()?)
+    fn keep_styled(&mut self, text: &str) {
+        match self.has_color {
+            true => self.keep(text),
+            false => self.keep(&strip_str(text).to_string()),
+        }
+    }
+
+    fn keep(&mut self, text: &str) {
+        self.kept += text;
+        self.kept.push('\n');
+    }
+
+    /// Writes what was printed.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(self.kept.as_bytes())?;
+        self.kept.clear();
+        Ok(stdout.flush()?)
     }
 }
 

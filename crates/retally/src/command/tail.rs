@@ -86,6 +86,7 @@ pub(crate) fn run(setting: &Setting, options: &Tail) -> Result<Exit> {
         follow(setting, only.is_none(), followed, &filter, &mut printer)?;
         return Ok(Exit::Done);
     }
+    printer.flush()?;
     match problems.len() {
         0 => Ok(Exit::Done),
         failed => bail!("{failed} of {} runs could not be read", runs.len()),
@@ -273,11 +274,17 @@ fn show_news(
     });
     match news {
         Ok(false) => problems.solve(&id),
-        Ok(true) => setting.say(&format!(
-            "run `{id}`: a segment was replaced, cut or removed; going on from its end"
-        )),
+        Ok(true) => {
+            printer.flush()?;
+            setting.say(&format!(
+                "run `{id}`: a segment was replaced, cut or removed; going on from its end"
+            ));
+        }
         Err(error) if is_of_output(&error) => return Err(error),
-        Err(error) => problems.note(&id, &error),
+        Err(error) => {
+            printer.flush()?;
+            problems.note(&id, &error);
+        }
     }
     Ok(())
 }
