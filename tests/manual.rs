@@ -46,3 +46,84 @@ fn each_command_has_a_page_of_the_manual() {
     error: no command is called `nothing` (see `retally --help`)
     ");
 }
+
+#[test]
+fn a_command_offers_the_formats_that_it_prints_and_no_other() {
+    let sandbox = Sandbox::new();
+    let offers = |command: &str| {
+        let help = sandbox.run(&[command, "-h"]);
+        let line = help.lines().find(|line| line.contains("--format"));
+        let values = line.and_then(|line| Some(line.split_once("values: ")?.1));
+        format!("{command}: {}", values.unwrap_or("none"))
+    };
+    let commands = [
+        "start",
+        "append",
+        "finish",
+        "runs",
+        "tail",
+        "replay",
+        "report",
+        "rebuild",
+        "watch",
+        "check",
+        "import",
+        "archive",
+        "purge",
+        "redact",
+        "completions",
+        "man",
+    ];
+    assert_snapshot!(commands.map(offers).join("\n"), @"
+    start: none
+    append: none
+    finish: none
+    runs: table, json, jsonl, md, csv]
+    tail: table, jsonl]
+    replay: jsonl]
+    report: table, json, jsonl, md,
+    rebuild: table, json, jsonl, md, csv]
+    watch: jsonl]
+    check: table, json, jsonl, md, csv]
+    import: table, json, jsonl, md, csv]
+    archive: table, json, jsonl, md, csv]
+    purge: table, json, jsonl, md, csv]
+    redact: table, json, jsonl, md, csv]
+    completions: none
+    man: none
+    ");
+    assert_snapshot!(sandbox.run(&["watch", "--format", "table"]), @"
+    exit 2
+    --- stderr
+    error: invalid value 'table' for '--format <FORMAT>'
+      [possible values: jsonl]
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["watch", "x", "--view", "--format", "jsonl"]), @"
+    exit 2
+    --- stderr
+    error: the argument '--view' cannot be used with '--format <FORMAT>'
+
+    Usage: retally watch --view <RUN>...
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["start", "--project", "1", "--format", "json"]), @"
+    exit 2
+    --- stderr
+    error: unexpected argument '--format' found
+
+      tip: a similar argument exists: '--no-redact'
+
+    Usage: retally start --project <P> --no-redact
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["--format", "json", "--quiet", "runs"]), @"[]");
+    assert_snapshot!(sandbox.run(&["--format", "csv", "watch"]), @"
+    exit 2
+    --- stderr
+    error: this command has no such --format (its --help lists those it has)
+    ");
+}

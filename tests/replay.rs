@@ -84,7 +84,10 @@ fn what_replay_cannot_do_is_said() {
     assert_snapshot!(sandbox.run(&["replay", RUN, "--format", "csv"]), @"
     exit 2
     --- stderr
-    error: replay shows a screen on a terminal, and prints --format jsonl elsewhere
+    error: invalid value 'csv' for '--format <FORMAT>'
+      [possible values: jsonl]
+
+    For more information, try '--help'.
     ");
     assert_snapshot!(sandbox.run(&["replay", RUN, "--as-of", "x:1"]), @"
     exit 3

@@ -268,6 +268,12 @@ fn csv_is_harmless_to_spreadsheets_unless_it_is_for_programs() {
     assert_snapshot!(sandbox.run(&["tail", "--raw-csv"]), @"
     exit 2
     --- stderr
-    error: tail prints lines for people or --format jsonl
+    error: unexpected argument '--raw-csv' found
+
+      tip: to pass '--raw-csv' as a value, use '-- --raw-csv'
+
+    Usage: retally tail [OPTIONS] [RUN]
+
+    For more information, try '--help'.
     ");
 }

@@ -178,7 +178,10 @@ fn what_watch_cannot_do_is_said() {
     assert_snapshot!(sandbox.run(&["watch", "--once", "--format", "csv"]), @"
     exit 2
     --- stderr
-    error: watch prints --format jsonl only
+    error: invalid value 'csv' for '--format <FORMAT>'
+      [possible values: jsonl]
+
+    For more information, try '--help'.
     ");
     assert_snapshot!(sandbox.run(&["watch", "nothing"]), @"
     exit 3

@@ -1,7 +1,8 @@
 //! What can be asked of the command line.
 
 use crate::age::Age;
-use crate::exit::EXIT_CODES_HELP;
+use crate::exit::{EXIT_CODES_HELP, wrong_usage};
+use crate::format_option::{DataFormat, FrontFormat, LineFormat, StreamFormat};
 use crate::playback::Speed;
 use crate::sheet::Format;
 use clap::builder::styling::AnsiColor;
@@ -26,8 +27,27 @@ const STYLES: Styles = Styles::styled()
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
+    #[command(flatten)]
+    front: FrontFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Returns how data are to be printed, where that is said.
+    ///
+    /// # Errors
+    /// It is said before the command, which does not print that.
+    pub(crate) fn format(&self) -> anyhow::Result<Option<Format>> {
+        let behind = self.command.format();
+        match self.front.chosen().filter(|_| behind.is_none()) {
+            None => Ok(behind),
+            Some(front) if self.command.prints(front) => Ok(Some(front)),
+            Some(_) => Err(wrong_usage(
+                "this command has no such --format (its --help lists those it has)",
+            )),
+        }
+    }
 }
 
 /// What holds for every command.
@@ -43,13 +63,6 @@ pub(crate) struct Global {
     )]
     #[arg(hide_env_values = true)]
     pub(crate) root: PathBuf,
-    /// How data are printed
-    #[arg(long, global = true, value_enum)]
-    pub(crate) format: Option<Format>,
-    /// Print CSV for programs, each text as it is; without, `'` keeps spreadsheets from
-    /// taking a text for a formula
-    #[arg(long, global = true, conflicts_with = "format")]
-    pub(crate) raw_csv: bool,
     /// When colour is used
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) color: ColorChoice,
@@ -95,7 +108,7 @@ pub(crate) enum Command {
     /// End a run
     Finish(Finish),
     /// List the runs
-    Runs,
+    Runs(Runs),
     /// Print events, and follow them
     Tail(Tail),
     /// Play a run's state as it grew
@@ -193,6 +206,12 @@ pub(crate) struct Finish {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Runs {
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "\
 With --format jsonl each event is printed as it stands in the log, without its checksum, behind
 `run` and `segment`. Times are UTC.
@@ -221,6 +240,8 @@ pub(crate) struct Tail {
     /// Only events of this agent
     #[arg(long = "agent", value_name = "A")]
     pub(crate) agents: Vec<String>,
+    #[command(flatten)]
+    pub(crate) lines_format: LineFormat,
 }
 
 #[derive(Debug, Args)]
@@ -245,6 +266,8 @@ pub(crate) struct Replay {
     /// Stop at this time, or at this line of a segment
     #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
     pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) stream: StreamFormat,
 }
 
 #[derive(Debug, Args)]
@@ -257,6 +280,8 @@ pub(crate) struct Report {
     /// What was known at this time, or up to this line of a segment
     #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
     pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -267,6 +292,8 @@ pub(crate) struct Rebuild {
     /// Write nothing, and print what would change
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -283,7 +310,7 @@ pub(crate) struct Watch {
     #[arg(long)]
     pub(crate) once: bool,
     /// Show one run on a whole screen meanwhile: up, down, PgUp and PgDn select an issue, q quits
-    #[arg(long, conflicts_with = "once")]
+    #[arg(long, conflicts_with_all = ["once", "format"])]
     pub(crate) view: bool,
     /// How often live runs are looked at without notifications
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
@@ -291,6 +318,8 @@ pub(crate) struct Watch {
     /// The least time between two updates of one run's reports
     #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = parse_seconds)]
     pub(crate) interval: Duration,
+    #[command(flatten)]
+    pub(crate) stream: StreamFormat,
 }
 
 #[derive(Debug, Args)]
@@ -298,6 +327,8 @@ pub(crate) struct Check {
     /// Runs; all of the root where none is named
     #[arg(value_name = "RUN")]
     pub(crate) runs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -311,6 +342,8 @@ pub(crate) struct Import {
     /// The run to import into, where the format does not say
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -338,6 +371,8 @@ pub(crate) struct Archive {
     /// Change nothing, and print what would be compressed
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +396,8 @@ pub(crate) struct Purge {
     /// Remove them, and do not only say which
     #[arg(long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -382,6 +419,8 @@ pub(crate) struct Redact {
     /// Remove the run once the copy is whole and survives power loss
     #[arg(long)]
     pub(crate) remove_original: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]

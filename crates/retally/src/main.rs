@@ -14,6 +14,7 @@ mod event_printer;
 mod exit;
 mod facts;
 mod followed_run;
+mod format_option;
 mod live_view;
 mod playback;
 mod progress;

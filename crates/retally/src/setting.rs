@@ -28,7 +28,7 @@ pub(crate) struct Setting {
 impl Setting {
     /// # Errors
     /// `RETALLY_NOW`, which pins the clock for tests, is no time.
-    pub(crate) fn new(global: &Global) -> Result<Self> {
+    pub(crate) fn new(global: &Global, format: Option<Format>) -> Result<Self> {
         let clock: Arc<dyn Clock> = match std::env::var("RETALLY_NOW") {
             Ok(now) => {
                 let now =
@@ -40,10 +40,7 @@ impl Setting {
         Ok(Self {
             root: Root::new(&global.root),
             clock,
-            format: match global.raw_csv {
-                true => Some(Format::RawCsv),
-                false => global.format,
-            },
+            format,
             is_quiet: global.quiet,
             redacts: !global.no_redact,
         })

@@ -36,7 +36,7 @@ const FOLDED_WIDTH_MIN: usize = 12;
 /// The form in which data are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table for people
+    /// For people: a table, or lines
     Table,
     /// One JSON document
     Json,

@@ -1,11 +1,10 @@
 use crate::cli::Replay as Options;
 use crate::command::report::parse_as_of;
 use crate::event_line::{Room, event_line};
-use crate::exit::{Exit, wrong_usage};
+use crate::exit::Exit;
 use crate::playback::{Playback, Speed};
 use crate::screen::on_screen;
 use crate::setting::Setting;
-use crate::sheet::Format;
 use crate::signals::StopRequest;
 use crate::terminal::escaped_for_json;
 use crate::view::View;
@@ -36,18 +35,11 @@ pub(crate) fn run(setting: &Setting, options: &Options) -> Result<Exit> {
         as_of,
     };
     let is_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-    match setting.format {
-        None | Some(Format::Table) if is_terminal => {
-            let playback = Playback::new(options.speed.unwrap_or(SHOW_SPEED));
-            on_screen(|terminal, stop| show(&source, playback, terminal, stop))?;
-        }
-        None | Some(Format::Jsonl) => {
-            print(&source, Playback::new(options.speed.unwrap_or(Speed::Max)))?;
-        }
-        Some(_) => {
-            let text = "replay shows a screen on a terminal, and prints --format jsonl elsewhere";
-            return Err(wrong_usage(text));
-        }
+    if is_terminal && setting.format.is_none() {
+        let playback = Playback::new(options.speed.unwrap_or(SHOW_SPEED));
+        on_screen(|terminal, stop| show(&source, playback, terminal, stop))?;
+    } else {
+        print(&source, Playback::new(options.speed.unwrap_or(Speed::Max)))?;
     }
     Ok(Exit::Done)
 }

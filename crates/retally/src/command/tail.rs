@@ -26,15 +26,7 @@ const SKEW_SECONDS: i64 = 3600;
 const ALL_RUNS: &str = "all";
 
 pub(crate) fn run(setting: &Setting, options: &Tail) -> Result<Exit> {
-    let is_json = match setting.format {
-        None | Some(Format::Table) => false,
-        Some(Format::Jsonl) => true,
-        Some(_) => {
-            return Err(wrong_usage(
-                "tail prints lines for people or --format jsonl",
-            ));
-        }
-    };
+    let is_json = setting.format == Some(Format::Jsonl);
     let filter = Filter {
         types: options.types.clone(),
         issues: options.issues.clone(),

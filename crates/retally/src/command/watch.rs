@@ -19,11 +19,7 @@ use std::time::Duration;
 const REST_POLLS: u32 = 30;
 
 pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
-    let prints_updates = match setting.format {
-        None => false,
-        Some(Format::Jsonl) => true,
-        Some(_) => return Err(wrong_usage("watch prints --format jsonl only")),
-    };
+    let prints_updates = setting.format == Some(Format::Jsonl);
     let mut names = options.runs.clone();
     if options.view && names.is_empty() {
         // The run that the surroundings are about.
