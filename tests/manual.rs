@@ -8,14 +8,11 @@ fn head(shown: &str) -> String {
 }
 
 #[test]
-fn each_shell_gets_its_completions() {
+fn each_shell_learns_to_ask_for_completions() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = sandbox.run(&["completions", shell]);
-        assert!(
-            script.contains("rebuild") && script.contains("dry-run"),
-            "{shell}: {script}"
-        );
+        assert!(script.contains("RETALLY_COMPLETE"), "{shell}: {script}");
     }
     assert_snapshot!(head(&sandbox.run(&["completions", "cmd"])), @"
     exit 2
@@ -23,6 +20,58 @@ fn each_shell_gets_its_completions() {
     error: invalid value 'cmd' for '<SHELL>'
       [possible values: bash, elvish, fish, powershell, zsh]
     ");
+}
+
+/// Asks what the last word could be, as a shell does.
+fn completed(sandbox: &Sandbox, words: &[&str]) -> String {
+    let mut command = sandbox.command();
+    command
+        .env("RETALLY_COMPLETE", "fish")
+        .arg("--")
+        .arg("retally");
+    let shown = sandbox.run_in(&mut command, words, "");
+    let words = shown
+        .lines()
+        .map(|line| line.split('\t').next().unwrap_or(line));
+    let words: Vec<&str> = words.filter(|word| !word.starts_with("--")).collect();
+    words.join(" ")
+}
+
+#[test]
+fn runs_types_fields_and_words_are_completed() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", "1"]);
+    sandbox.run(&["start", "--project", "2"]);
+    sandbox.run(&["--root", "other", "start", "--project", "3"]);
+    let check = |words: &[&str], expected: &str| {
+        assert_eq!(completed(&sandbox, words), expected, "{words:?}");
+    };
+    let (first, second) = (
+        "run_20241203_143022_project_1",
+        "run_20241203_143022_project_2",
+    );
+    let other = "run_20241203_143022_project_3";
+    check(&["report", ""], &format!("latest {second} {first}"));
+    check(&["rebuild", second, "run_"], &format!("{second} {first}"));
+    check(&["tail", "a"], "all");
+    check(&["--root", "other", "check", "r"], other);
+    check(&["check", "--root=other", "r"], other);
+    check(&["check", "--root", "=", "other", "r"], other);
+    check(&["--root", "nowhere", "check", "r"], "");
+    check(
+        &["tail", "--type", "issue"],
+        "issue issue.finished issue.started",
+    );
+    check(
+        &["finish", first, "--status", ""],
+        "completed failed stopped",
+    );
+    check(&["append", "l"], "latest");
+    check(&["append", "latest", "se"], "");
+    check(&["append", "latest", "issue.st"], "issue.started");
+    check(&["append", "latest", "issue.started", ""], "issue= title=");
+    check(&["watch", "--format", ""], "jsonl");
+    check(&["man", "ta"], "tail");
 }
 
 #[test]

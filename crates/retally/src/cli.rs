@@ -1,6 +1,7 @@
 //! What can be asked of the command line.
 
 use crate::age::Age;
+use crate::completion;
 use crate::exit::{EXIT_CODES_HELP, wrong_usage};
 use crate::format_option::{DataFormat, FrontFormat, LineFormat, StreamFormat};
 use crate::playback::Speed;
@@ -143,7 +144,8 @@ pub(crate) struct RunArg {
         value_name = "RUN",
         env = "RETALLY_RUN",
         default_value = "latest",
-        hide_env_values = true
+        hide_env_values = true,
+        add = completion::runs()
     )]
     pub(crate) run: String,
 }
@@ -188,7 +190,7 @@ The run may be left out where RETALLY_RUN is set.")]
 pub(crate) struct Append {
     /// The run, then an event's type and fields; without a type, JSON lines are read from stdin.
     /// KEY=VALUE is typed by the event's schema, KEY:=JSON takes any JSON
-    #[arg(value_name = "WORDS")]
+    #[arg(value_name = "WORDS", add = completion::event_words())]
     pub(crate) words: Vec<String>,
     /// Return only when the event survives a power cut
     #[arg(long)]
@@ -198,10 +200,10 @@ pub(crate) struct Append {
 #[derive(Debug, Args)]
 pub(crate) struct Finish {
     /// A run's id, the unique beginning of one, or `latest`
-    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true, add = completion::runs())]
     pub(crate) run: String,
     /// How the run ended
-    #[arg(long, value_name = "S", default_value = "completed", value_parser = parse_run_status)]
+    #[arg(long, value_name = "S", default_value = "completed", value_parser = run_status_parser())]
     pub(crate) status: RunStatus,
 }
 
@@ -223,7 +225,7 @@ Examples:
 pub(crate) struct Tail {
     /// A run's id, the unique beginning of one, `latest`, or `all`, which is meant too where it is
     /// left out and RETALLY_RUN is not set
-    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true, add = completion::runs_or_all())]
     pub(crate) run: Option<String>,
     /// Go on with what comes, in new segments and runs too
     #[arg(long, short)]
@@ -232,7 +234,7 @@ pub(crate) struct Tail {
     #[arg(long, short = 'n', value_name = "N", default_value = "10", value_parser = parse_lines)]
     pub(crate) lines: usize,
     /// Only events of this type; `agent` means every `agent.…`
-    #[arg(long = "type", value_name = "T")]
+    #[arg(long = "type", value_name = "T", add = completion::types())]
     pub(crate) types: Vec<String>,
     /// Only events of this issue
     #[arg(long = "issue", value_name = "N", allow_hyphen_values = true)]
@@ -287,7 +289,7 @@ pub(crate) struct Report {
 #[derive(Debug, Args)]
 pub(crate) struct Rebuild {
     /// Runs; all of the root where none is named
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Write nothing, and print what would change
     #[arg(long)]
@@ -304,7 +306,7 @@ once per polling time, others every 30th. Any number of watchers, rebuilds and w
 once. With --format jsonl each update is a line on stdout.")]
 pub(crate) struct Watch {
     /// Runs; all of the root where none is named, new ones too
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Bring everything up to date and end
     #[arg(long)]
@@ -325,7 +327,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Runs; all of the root where none is named
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     #[command(flatten)]
     pub(crate) data: DataFormat,
@@ -340,7 +342,7 @@ pub(crate) struct Import {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// The run to import into, where the format does not say
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", add = completion::runs())]
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataFormat,
@@ -357,7 +359,7 @@ Examples:
   retally archive --older-than 30d --dry-run")]
 pub(crate) struct Archive {
     /// Runs; those that --older-than selects where none is named
-    #[arg(value_name = "RUN", required_unless_present = "older_than")]
+    #[arg(value_name = "RUN", required_unless_present = "older_than", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Only runs whose logs did not change for so long, such as 30d or 12h, or since a day
     #[arg(long, value_name = "AGE|DAY", value_parser = Age::parse)]
@@ -385,7 +387,7 @@ Examples:
   retally purge --older-than 2025-01-01 --yes")]
 pub(crate) struct Purge {
     /// Runs; all of the root where none is named
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Only runs whose logs did not change for so long, such as 180d or 12h, or since a day
     #[arg(long, value_name = "AGE|DAY", value_parser = Age::parse)]
@@ -411,7 +413,7 @@ Examples:
   retally redact run_20241203_143022_project_168 --to cleaned --remove-original")]
 pub(crate) struct Redact {
     /// A run's id, the unique beginning of one, or `latest`
-    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true, add = completion::runs())]
     pub(crate) run: String,
     /// The id of the copy; that of the run and `_redacted` where it is left out
     #[arg(long, value_name = "ID")]
@@ -426,8 +428,12 @@ pub(crate) struct Redact {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  retally completions bash > ~/.local/share/bash-completion/completions/retally
-  retally completions zsh > ~/.zfunc/_retally")]
+  echo 'source <(retally completions bash)' >> ~/.bashrc
+  echo 'source <(retally completions zsh)' >> ~/.zshrc    # behind compinit
+  retally completions fish > ~/.config/fish/completions/retally.fish
+
+The shell asks the command for runs and event types. A file with a script is to be written anew
+after an upgrade.")]
 pub(crate) struct Completions {
     /// The shell
     #[arg(value_name = "SHELL")]
@@ -441,7 +447,7 @@ Examples:
   retally man tail > retally-tail.1")]
 pub(crate) struct Man {
     /// The command whose page it is; the page of all where it is left out
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", add = completion::commands())]
     pub(crate) command: Option<String>,
 }
 
@@ -453,8 +459,9 @@ fn import_format_parser() -> impl TypedValueParser<Value = &'static retally_impo
     })
 }
 
-fn parse_run_status(word: &str) -> Result<RunStatus, String> {
-    RunStatus::from_word(word).ok_or_else(|| format!("want one of {}", RunStatus::WORDS.join(", ")))
+fn run_status_parser() -> impl TypedValueParser<Value = RunStatus> {
+    PossibleValuesParser::new(RunStatus::WORDS)
+        .try_map(|word| RunStatus::from_word(&word).ok_or("the words were listed just now"))
 }
 
 /// The least and the greatest time between two looks or updates.

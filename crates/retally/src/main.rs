@@ -9,6 +9,7 @@ mod aged_run;
 mod cli;
 mod columns;
 mod command;
+mod completion;
 mod event_line;
 mod event_printer;
 mod exit;
@@ -34,6 +35,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    completion::answer_shell();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return answer(&error),
