@@ -89,6 +89,34 @@ fn each_command_has_a_page_of_the_manual() {
     .TH retally-tail 1  "tail 0.1.0" 
     .SH NAME
     "#);
+    let page = sandbox.run(&["man", "watch"]);
+    let (_, environment) = page.split_once(".SH ENVIRONMENT\n").expect("a section");
+    assert_snapshot!(environment, @r"
+    .TP
+    \fBRETALLY_ROOT\fR
+    The folder that holds all runs, where \-\-root is left out.
+    .TP
+    \fBRETALLY_RUN\fR
+    The run, where a command wants one and none is named; an empty value is an error.
+    .TP
+    \fBRETALLY_NO_REDACT\fR
+    As \-\-no\-redact, unless it is empty or says no: 0, f, false, n, no, off.
+    .TP
+    \fB*KEY*, *TOKEN*, *SECRET*, *PASSWORD*\fR
+    The values of variables of such names, in whatever case, are taken out of texts that are appended.
+    .TP
+    \fBNO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM\fR
+    Whether there is colour, where \-\-color is auto; without TERM, or where it is dumb, there are no progress bars.
+    .TP
+    \fBXDG_CACHE_HOME, HOME\fR
+    Where watch keeps its checkpoints: $XDG_CACHE_HOME/retally, else $HOME/.cache/retally.
+    .TP
+    \fBRETALLY_NOW\fR
+    The time that is taken for now, in RFC 3339, for tests.
+    .TP
+    \fBRETALLY_RUN_ID\fR
+    The id that start takes, for tests.
+    ");
     assert_snapshot!(sandbox.run(&["man", "nothing"]), @"
     exit 2
     --- stderr
