@@ -94,6 +94,16 @@ fn what_replay_cannot_do_is_said() {
     --- stderr
     error: 0 segments have an id that begins with `x` (want one)
     ");
+    let segments = sandbox.files(&format!("logs/runs/{RUN}/events"));
+    let segment = segments[0].0.trim_end_matches(".jsonl");
+    let shown = sandbox.run(&["replay", RUN, "--as-of", &format!("{segment}:99")]);
+    assert_snapshot!(shown.replace(segment, "…"), @"
+    exit 3
+    --- stderr
+    error: segment `…` has no sound line with seq 99
+    ");
+    let shown = sandbox.run(&["replay", RUN, "--as-of", &format!("{segment}:2")]);
+    assert_eq!(shown.lines().count(), 2);
     assert_snapshot!(sandbox.run(&["watch", RUN, "--view"]), @"
     exit 2
     --- stderr

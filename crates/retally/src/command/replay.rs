@@ -28,6 +28,10 @@ const STEPS_PER_FRAME: usize = 2_000;
 pub(crate) fn run(setting: &Setting, options: &Options) -> Result<Exit> {
     let run = setting.find_run(&options.run.run)?;
     let as_of = options.as_of.as_deref().map(parse_as_of).transpose()?;
+    if let Some(line @ AsOf::Line { .. }) = &as_of {
+        // Whether the log has that line shows at its end; by then all events would be printed.
+        setting.fold(&run, Some(line))?;
+    }
     let source = Source {
         setting,
         run,
