@@ -85,7 +85,7 @@ fn once_brings_everything_up_to_date_and_ends() {
     --- stderr
     error: run `run_20241203_143022_project_168`: `logs/runs/run_20241203_143022_project_168/issues` is a link or no folder (put a folder in its place)
     runs: 1; report files changed: 0
-    error: problems: 1
+    error: 1 problem
     ");
 }
 
@@ -187,6 +187,39 @@ fn what_watch_cannot_do_is_said() {
     exit 3
     --- stderr
     error: no run in `logs/runs` is or begins with `nothing` (list them with `retally runs`)
+    ");
+}
+
+#[test]
+fn a_watcher_that_is_ended_while_reports_are_kept_from_being_up_to_date_fails() {
+    let sandbox = started();
+    sandbox.run(&["append", RUN, "issue.started", "issue=1"]);
+    let issues = sandbox.path(&format!("logs/runs/{RUN}/issues"));
+    std::fs::write(&issues, "in the way").expect("written");
+    let mut child = sandbox
+        .command()
+        .arg("watch")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut said = String::new();
+    while !said.contains("is tried again") {
+        let length = stderr.read_line(&mut said).expect("lines are UTF-8");
+        assert!(length > 0, "the watcher ended: {said}");
+    }
+    let pid = child.id().to_string();
+    let killed = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(killed.expect("kill starts").success());
+    said.clear();
+    stderr.read_to_string(&mut said).expect("readable");
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    assert_snapshot!(said, @"error: stopped; 1 problem (`retally watch --once` tries again)");
+    assert_snapshot!(sandbox.run(&["watch", "--once", "--quiet"]), @"
+    exit 3
+    --- stderr
+    error: run `run_20241203_143022_project_168`: `logs/runs/run_20241203_143022_project_168/issues` is a link or no folder (put a folder in its place)
+    error: 1 problem
     ");
 }
 

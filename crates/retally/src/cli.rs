@@ -303,7 +303,10 @@ pub(crate) struct Rebuild {
 Reports are written at the first change, then at most once per interval. What the system does not
 notify, such as what other hosts write on a network file system, is found by looking: live runs
 once per polling time, others every 30th. Any number of watchers, rebuilds and writers may run at
-once. With --format jsonl each update is a line on stdout.")]
+once. With --format jsonl each update is a line on stdout.
+
+However it ends, with --once and --view too, the exit code is 3 where something keeps reports from
+being up to date, else 0.")]
 pub(crate) struct Watch {
     /// Runs; all of the root where none is named, new ones too
     #[arg(value_name = "RUN", add = completion::runs())]

@@ -57,7 +57,13 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
     greet(setting, options.poll);
     let status = watcher.run(&mut |notice| log.take(notice));
     log.end()?;
-    setting.say(&format!("stopped; {}", problems(&status)));
+    match status.problems {
+        0 => setting.say("stopped; no problems"),
+        _ => bail!(
+            "stopped; {} (`retally watch --once` tries again)",
+            problems(&status)
+        ),
+    }
     Ok(Exit::Done)
 }
 
@@ -77,7 +83,7 @@ fn view(setting: &Setting, run: &RunDir, mut watcher: Watcher) -> Result<Exit> {
     let status = ended.map_err(|_| anyhow!("the watcher ended too early"))?;
     match status.problems {
         0 => Ok(Exit::Done),
-        _ => bail!("{} (see `retally watch --once`)", problems(&status)),
+        _ => bail!("{} (`retally watch --once` tries again)", problems(&status)),
     }
 }
 
@@ -129,7 +135,7 @@ fn once(setting: &Setting, watcher: &mut Watcher, log: &mut WatchLog) -> Result<
     match (status.problems, status.is_behind) {
         (0, false) => Ok(Exit::Done),
         (0, true) => bail!("runs go on growing, or their folders are locked (try again)"),
-        (problems, _) => bail!("problems: {problems}"),
+        _ => bail!("{}", problems(&status)),
     }
 }
 
