@@ -204,6 +204,17 @@ fn a_report_of_what_is_not_there_says_so() {
     --- stderr
     error: no event of run `run_20241203_143022_project_168` names issue `7` (see `retally report run_20241203_143022_project_168`)
     ");
+    let long = "\u{1b}x".repeat(50_000);
+    assert_snapshot!(sandbox.run(&["report", "--issue", &long]), @r"
+    exit 3
+    --- stderr
+    error: no event of run `run_20241203_143022_project_168` names issue `\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\…` (see `retally report run_20241203_143022_project_168`)
+    ");
+    assert_snapshot!(sandbox.run(&["report", &long]), @r"
+    exit 3
+    --- stderr
+    error: no run in `logs/runs` is or begins with `\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\…` (list them with `retally runs`)
+    ");
     assert_snapshot!(sandbox.run(&["report", "run_1999"]), @"
     exit 3
     --- stderr
@@ -276,4 +287,25 @@ fn csv_is_harmless_to_spreadsheets_unless_it_is_for_programs() {
 
     For more information, try '--help'.
     ");
+}
+
+#[test]
+fn a_long_text_of_a_log_does_not_fill_the_screen() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", &"p".repeat(50_000)]);
+    let (issue, title) = ("i".repeat(50_000), format!("title={}", "t".repeat(50_000)));
+    let event = [
+        "append",
+        "latest",
+        "issue.started",
+        &format!("issue={issue}"),
+        &title,
+    ];
+    assert_eq!(sandbox.run(&event), "");
+    for words in [&["report"][..], &["report", "--issue", &issue], &["runs"]] {
+        let shown = sandbox.run(words);
+        assert!(shown.len() < 5_000, "{} bytes: {words:.9?}", shown.len());
+    }
+    let report = sandbox.run(&["report", "--format", "csv"]);
+    assert!(report.contains(&issue), "programs get all of it");
 }

@@ -7,6 +7,9 @@ use crate::terminal::printable;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
+/// The longest text that people are shown whole; formats for machines hold all of it.
+pub(crate) const TEXT_COLUMNS_MAX: usize = 400;
+
 /// Returns how many columns a printable text takes.
 pub(crate) fn columns(text: &str) -> usize {
     // The whole can be less wide than its parts, where letters join; not all terminals join them.

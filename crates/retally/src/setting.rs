@@ -1,12 +1,15 @@
 //! What the command takes from its surroundings and hands to the libraries.
 
 use crate::cli::Global;
+use crate::columns::start_of;
 use crate::exit::wrong_usage;
 use crate::sheet::Format;
 use crate::terminal::printable;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
-use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestamp, WriterOptions};
+use retally_log::{
+    Clock, ManualClock, Root, RootError, RunDir, RunId, SystemClock, Timestamp, WriterOptions,
+};
 use retally_redact::{SecretPatterns, SecretRedactor};
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
 use std::ffi::OsString;
@@ -94,7 +97,7 @@ impl Setting {
             // An unset variable must not mean whatever run there is.
             return Err(wrong_usage(NO_RUN));
         }
-        Ok(self.root.find(run)?)
+        Ok(self.root.find(run).map_err(with_short_name)?)
     }
 
     /// Returns the named runs, or all of the root.
@@ -155,8 +158,28 @@ impl Setting {
     }
 }
 
+/// The longest name that a message shows whole, and the longest message.
+const NAME_COLUMNS_MAX: usize = 100;
+const MESSAGE_COLUMNS_MAX: usize = 4000;
+
+/// Returns a name that somebody asked for as a message can show it.
+pub(crate) fn short_name(name: &str) -> String {
+    start_of(&printable(name), NAME_COLUMNS_MAX)
+}
+
+fn with_short_name(error: RootError) -> RootError {
+    match error {
+        RootError::NotFound { path, wanted } => RootError::NotFound {
+            path,
+            wanted: short_name(&wanted),
+        },
+        other => other,
+    }
+}
+
 /// Prints an error to stderr.
 pub(crate) fn complain(text: &str) {
     let red: Style = AnsiColor::Red.on_default().bold();
-    _ = writeln!(anstream::stderr(), "{red}error{red:#}: {}", printable(text));
+    let text = start_of(&printable(text), MESSAGE_COLUMNS_MAX);
+    _ = writeln!(anstream::stderr(), "{red}error{red:#}: {text}");
 }

@@ -1,4 +1,4 @@
-use crate::columns::columns;
+use crate::columns::{TEXT_COLUMNS_MAX, columns, start_of};
 use crate::terminal::printable;
 use clap::ValueEnum;
 use comfy_table::{
@@ -155,7 +155,8 @@ impl Sheet {
         for row in &self.rows {
             table.add_row(columns().map(|(column, at)| {
                 let text = shown(&row[at]);
-                let cell = self.aligned(Cell::new(printable(&text)), column);
+                let shown = start_of(&printable(&text), TEXT_COLUMNS_MAX);
+                let cell = self.aligned(Cell::new(shown), column);
                 match colour(column, &text) {
                     Some(colour) => cell.fg(colour),
                     None => cell,

@@ -1,7 +1,7 @@
 use crate::cli::Report;
 use crate::exit::{Exit, wrong_usage};
 use crate::facts::{Facts, counted, duration, percent, shown, time};
-use crate::setting::Setting;
+use crate::setting::{Setting, short_name};
 use crate::sheet::{Format, Sheet};
 use crate::terminal::print_data;
 use anyhow::{Context, Result};
@@ -20,10 +20,8 @@ pub(crate) fn run(setting: &Setting, options: &Report) -> Result<Exit> {
         Some(issue) => {
             let report = state.issue_report(&IssueId::from(issue.as_str()));
             let report = report.with_context(|| {
-                format!(
-                    "no event of run `{}` names issue `{issue}` (see `retally report {0}`)",
-                    run.id()
-                )
+                let (id, issue) = (run.id(), short_name(issue));
+                format!("no event of run `{id}` names issue `{issue}` (see `retally report {id}`)")
             })?;
             print_data(format, |out| print_issue(&report, format, out))?;
         }
