@@ -184,6 +184,13 @@ fn a_report_can_be_as_of_a_time_or_a_line() {
         facts(&format!("{}:6", &segment[..6])),
         "\"in_progress\" 1 1"
     );
+    let early = "2024-12-03T14:30:21Z";
+    assert_snapshot!(sandbox.run(&["report", "--as-of", early, "--format", "csv"]), @"
+    issue,status,duration_seconds,agent_attempts,agent_retries,pipelines,failed_pipelines,debugging_cycles,errors,cost_usd
+    --- stderr
+    note: as of `2024-12-03T14:30:21Z` run `run_20241203_143022_project_168` had not started
+    ");
+    assert_snapshot!(sandbox.run(&["report", "--as-of", &format!("{segment}:0"), "--quiet", "--format", "csv"]), @"issue,status,duration_seconds,agent_attempts,agent_retries,pipelines,failed_pipelines,debugging_cycles,errors,cost_usd");
     assert_snapshot!(sandbox.run(&["report", "--as-of", "yesterday"]), @"
     exit 2
     --- stderr

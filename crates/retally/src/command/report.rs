@@ -15,6 +15,10 @@ pub(crate) fn run(setting: &Setting, options: &Report) -> Result<Exit> {
     let run = setting.find_run(&options.run.run)?;
     let as_of = options.as_of.as_deref().map(parse_as_of).transpose()?;
     let state = setting.fold(&run, as_of.as_ref())?;
+    if let Some(as_of) = options.as_of.as_deref().filter(|_| !state.has_events()) {
+        let (id, as_of) = (run.id(), short_name(as_of));
+        setting.say(&format!("note: as of `{as_of}` run `{id}` had not started"));
+    }
     let format = setting.format.unwrap_or(Format::Table);
     match &options.issue {
         Some(issue) => {
