@@ -316,3 +316,30 @@ fn a_long_text_of_a_log_does_not_fill_the_screen() {
     let report = sandbox.run(&["report", "--format", "csv"]);
     assert!(report.contains(&issue), "programs get all of it");
 }
+
+#[test]
+fn a_broken_price_book_is_in_the_way_of_costs_only() {
+    let sandbox = worked();
+    let prices = "[[price]]\nmodel = 'm'\ninput = -1\noutput = 1\n";
+    std::fs::write(sandbox.path("logs/runs/prices.toml"), prices).expect("written");
+    assert_snapshot!(sandbox.run(&["runs", "--format", "csv"]), @"
+    run,status,model,started_at,duration_seconds,issues,pipelines,success_rate
+    run_20241203_143022_project_168,running,chat,2024-12-03T14:30:22Z,660.0,2,2,100.0
+    ");
+    assert_snapshot!(sandbox.run(&["tail", RUN, "-n", "1"]), @"
+    2024-12-03 UTC
+    14:41:22.000  PROJ-7              issue started
+    ");
+    let purge = ["purge", "--older-than", "1d", "--unfinished"];
+    let shown = sandbox.run_at("2100-01-01T00:00:00Z", &purge);
+    assert!(shown.contains("runs to remove: 1"), "{shown}");
+    let report = sandbox.run(&["report"]);
+    assert_snapshot!(report, @"
+    exit 3
+    --- stderr
+    error: price book `logs/runs/prices.toml`, line 3: got `-1`, want a price in USD per million tokens, from 0 to 1000000000, such as 0.27
+    ");
+    for words in [&["report", "--issue", "123"][..], &["replay"], &["rebuild"]] {
+        assert_eq!(sandbox.run(words), report, "{words:?}");
+    }
+}

@@ -59,12 +59,19 @@ impl Setting {
         let (root, id, prices) = (self.root.path(), run.id(), self.prices()?);
         match as_of {
             Some(as_of) => Ok(fold_as_of(root, id, prices, as_of)?),
-            None => {
-                let mut fold = RunFold::open(root, id, prices)?;
-                fold.catch_up()?;
-                Ok(fold.into_state())
-            }
+            None => self.fold_at(run, prices),
         }
+    }
+
+    /// Folds a run where nobody asks what it cost: a broken price book is not in the way.
+    pub(crate) fn fold_without_costs(&self, run: &RunDir) -> Result<RunState> {
+        self.fold_at(run, Arc::default())
+    }
+
+    fn fold_at(&self, run: &RunDir, prices: Arc<PriceBook>) -> Result<RunState> {
+        let mut fold = RunFold::open(self.root.path(), run.id(), prices)?;
+        fold.catch_up()?;
+        Ok(fold.into_state())
     }
 
     /// Returns how events are appended unless an option says otherwise.
