@@ -102,6 +102,15 @@ fn append_reads_json_lines_and_names_those_that_are_no_events() {
 }
 
 #[test]
+fn append_passes_over_byte_order_marks_before_lines() {
+    let sandbox = started();
+    let line = "{\"type\":\"note.added\",\"text\":\"\u{feff}one\"}\n";
+    let input = format!("\u{feff}{line}{line}\u{feff}{line}");
+    assert_eq!(sandbox.run_with_input(&["append", RUN], &input), "");
+    assert_eq!(sandbox.events(RUN).matches("\u{feff}one").count(), 3);
+}
+
+#[test]
 fn append_takes_the_run_from_the_environment() {
     let sandbox = started();
     let mut command = sandbox.command();

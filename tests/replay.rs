@@ -84,13 +84,26 @@ fn what_replay_cannot_do_is_said() {
     assert_snapshot!(sandbox.run(&["replay", RUN, "--format", "csv"]), @"
     exit 2
     --- stderr
-    error: replay shows a screen on a terminal, and prints --format jsonl elsewhere
+    error: invalid value 'csv' for '--format <FORMAT>'
+      [possible values: jsonl]
+
+    For more information, try '--help'.
     ");
     assert_snapshot!(sandbox.run(&["replay", RUN, "--as-of", "x:1"]), @"
     exit 3
     --- stderr
     error: 0 segments have an id that begins with `x` (want one)
     ");
+    let segments = sandbox.files(&format!("logs/runs/{RUN}/events"));
+    let segment = segments[0].0.trim_end_matches(".jsonl");
+    let shown = sandbox.run(&["replay", RUN, "--as-of", &format!("{segment}:99")]);
+    assert_snapshot!(shown.replace(segment, "…"), @"
+    exit 3
+    --- stderr
+    error: segment `…` has no sound line with seq 99
+    ");
+    let shown = sandbox.run(&["replay", RUN, "--as-of", &format!("{segment}:2")]);
+    assert_eq!(shown.lines().count(), 2);
     assert_snapshot!(sandbox.run(&["watch", RUN, "--view"]), @"
     exit 2
     --- stderr

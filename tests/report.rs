@@ -184,6 +184,13 @@ fn a_report_can_be_as_of_a_time_or_a_line() {
         facts(&format!("{}:6", &segment[..6])),
         "\"in_progress\" 1 1"
     );
+    let early = "2024-12-03T14:30:21Z";
+    assert_snapshot!(sandbox.run(&["report", "--as-of", early, "--format", "csv"]), @"
+    issue,status,duration_seconds,agent_attempts,agent_retries,pipelines,failed_pipelines,debugging_cycles,errors,cost_usd
+    --- stderr
+    note: as of `2024-12-03T14:30:21Z` run `run_20241203_143022_project_168` had not started
+    ");
+    assert_snapshot!(sandbox.run(&["report", "--as-of", &format!("{segment}:0"), "--quiet", "--format", "csv"]), @"issue,status,duration_seconds,agent_attempts,agent_retries,pipelines,failed_pipelines,debugging_cycles,errors,cost_usd");
     assert_snapshot!(sandbox.run(&["report", "--as-of", "yesterday"]), @"
     exit 2
     --- stderr
@@ -203,6 +210,17 @@ fn a_report_of_what_is_not_there_says_so() {
     exit 3
     --- stderr
     error: no event of run `run_20241203_143022_project_168` names issue `7` (see `retally report run_20241203_143022_project_168`)
+    ");
+    let long = "\u{1b}x".repeat(50_000);
+    assert_snapshot!(sandbox.run(&["report", "--issue", &long]), @r"
+    exit 3
+    --- stderr
+    error: no event of run `run_20241203_143022_project_168` names issue `\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\…` (see `retally report run_20241203_143022_project_168`)
+    ");
+    assert_snapshot!(sandbox.run(&["report", &long]), @r"
+    exit 3
+    --- stderr
+    error: no run in `logs/runs` is or begins with `\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\u{1b}x\…` (list them with `retally runs`)
     ");
     assert_snapshot!(sandbox.run(&["report", "run_1999"]), @"
     exit 3
@@ -268,6 +286,60 @@ fn csv_is_harmless_to_spreadsheets_unless_it_is_for_programs() {
     assert_snapshot!(sandbox.run(&["tail", "--raw-csv"]), @"
     exit 2
     --- stderr
-    error: tail prints lines for people or --format jsonl
+    error: unexpected argument '--raw-csv' found
+
+      tip: to pass '--raw-csv' as a value, use '-- --raw-csv'
+
+    Usage: retally tail [OPTIONS] [RUN]
+
+    For more information, try '--help'.
     ");
+}
+
+#[test]
+fn a_long_text_of_a_log_does_not_fill_the_screen() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", &"p".repeat(50_000)]);
+    let (issue, title) = ("i".repeat(50_000), format!("title={}", "t".repeat(50_000)));
+    let event = [
+        "append",
+        "latest",
+        "issue.started",
+        &format!("issue={issue}"),
+        &title,
+    ];
+    assert_eq!(sandbox.run(&event), "");
+    for words in [&["report"][..], &["report", "--issue", &issue], &["runs"]] {
+        let shown = sandbox.run(words);
+        assert!(shown.len() < 5_000, "{} bytes: {words:.9?}", shown.len());
+    }
+    let report = sandbox.run(&["report", "--format", "csv"]);
+    assert!(report.contains(&issue), "programs get all of it");
+}
+
+#[test]
+fn a_broken_price_book_is_in_the_way_of_costs_only() {
+    let sandbox = worked();
+    let prices = "[[price]]\nmodel = 'm'\ninput = -1\noutput = 1\n";
+    std::fs::write(sandbox.path("logs/runs/prices.toml"), prices).expect("written");
+    assert_snapshot!(sandbox.run(&["runs", "--format", "csv"]), @"
+    run,status,model,started_at,duration_seconds,issues,pipelines,success_rate
+    run_20241203_143022_project_168,running,chat,2024-12-03T14:30:22Z,660.0,2,2,100.0
+    ");
+    assert_snapshot!(sandbox.run(&["tail", RUN, "-n", "1"]), @"
+    2024-12-03 UTC
+    14:41:22.000  PROJ-7              issue started
+    ");
+    let purge = ["purge", "--older-than", "1d", "--unfinished"];
+    let shown = sandbox.run_at("2100-01-01T00:00:00Z", &purge);
+    assert!(shown.contains("runs to remove: 1"), "{shown}");
+    let report = sandbox.run(&["report"]);
+    assert_snapshot!(report, @"
+    exit 3
+    --- stderr
+    error: price book `logs/runs/prices.toml`, line 3: got `-1`, want a price in USD per million tokens, from 0 to 1000000000, such as 0.27
+    ");
+    for words in [&["report", "--issue", "123"][..], &["replay"], &["rebuild"]] {
+        assert_eq!(sandbox.run(words), report, "{words:?}");
+    }
 }

@@ -84,3 +84,15 @@ fn start_says_why_a_root_is_unusable() {
     error: cannot create the folder `file/runs` (check its parent's permissions and free space): Not a directory (os error 20)
     ");
 }
+
+#[test]
+fn a_run_that_is_ended_again_is_mentioned() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["start", "--project", "168"]);
+    assert_snapshot!(sandbox.run(&["finish", "latest"]), @"");
+    assert_snapshot!(sandbox.run(&["finish", "latest", "--status", "failed"]), @"
+    --- stderr
+    note: run `run_20241203_143022_project_168` had ended before as completed; the last end counts: failed
+    ");
+    assert_snapshot!(sandbox.run(&["finish", "latest", "--quiet"]), @"");
+}

@@ -173,7 +173,10 @@ fn what_tail_cannot_do_is_said() {
     assert_snapshot!(sandbox.run(&["tail", "--format", "csv"]), @"
     exit 2
     --- stderr
-    error: tail prints lines for people or --format jsonl
+    error: invalid value 'csv' for '--format <FORMAT>'
+      [possible values: table, jsonl]
+
+    For more information, try '--help'.
     ");
 }
 

@@ -85,7 +85,7 @@ fn once_brings_everything_up_to_date_and_ends() {
     --- stderr
     error: run `run_20241203_143022_project_168`: `logs/runs/run_20241203_143022_project_168/issues` is a link or no folder (put a folder in its place)
     runs: 1; report files changed: 0
-    error: problems: 1
+    error: 1 problem
     ");
 }
 
@@ -178,11 +178,64 @@ fn what_watch_cannot_do_is_said() {
     assert_snapshot!(sandbox.run(&["watch", "--once", "--format", "csv"]), @"
     exit 2
     --- stderr
-    error: watch prints --format jsonl only
+    error: invalid value 'csv' for '--format <FORMAT>'
+      [possible values: jsonl]
+
+    For more information, try '--help'.
     ");
     assert_snapshot!(sandbox.run(&["watch", "nothing"]), @"
     exit 3
     --- stderr
     error: no run in `logs/runs` is or begins with `nothing` (list them with `retally runs`)
     ");
+}
+
+#[test]
+fn a_watcher_that_is_ended_while_reports_are_kept_from_being_up_to_date_fails() {
+    let sandbox = started();
+    sandbox.run(&["append", RUN, "issue.started", "issue=1"]);
+    let issues = sandbox.path(&format!("logs/runs/{RUN}/issues"));
+    std::fs::write(&issues, "in the way").expect("written");
+    let mut child = sandbox
+        .command()
+        .arg("watch")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut said = String::new();
+    while !said.contains("is tried again") {
+        let length = stderr.read_line(&mut said).expect("lines are UTF-8");
+        assert!(length > 0, "the watcher ended: {said}");
+    }
+    let pid = child.id().to_string();
+    let killed = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(killed.expect("kill starts").success());
+    said.clear();
+    stderr.read_to_string(&mut said).expect("readable");
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    assert_snapshot!(said, @"error: stopped; 1 problem (`retally watch --once` tries again)");
+    assert_snapshot!(sandbox.run(&["watch", "--once", "--quiet"]), @"
+    exit 3
+    --- stderr
+    error: run `run_20241203_143022_project_168`: `logs/runs/run_20241203_143022_project_168/issues` is a link or no folder (put a folder in its place)
+    error: 1 problem
+    ");
+}
+
+#[test]
+fn updates_that_cannot_be_printed_are_a_failure() {
+    let sandbox = started();
+    let full = || std::fs::File::create("/dev/full").expect("the system has one");
+    for words in [&["watch", "--once"][..], &["watch"]] {
+        let mut command = sandbox.command();
+        command.args(words).args(["--format", "jsonl", "--quiet"]);
+        let output = command.stdout(full()).output().expect("it ends");
+        assert_eq!(output.status.code(), Some(3), "{words:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let error = "error: cannot print the updates: No space left on device (os error 28)\n";
+        assert_eq!(stderr, error, "{words:?}");
+        let reports = sandbox.path(&format!("logs/runs/{RUN}/{RUN}_metadata.json"));
+        std::fs::remove_file(reports).expect("written all the same");
+    }
 }

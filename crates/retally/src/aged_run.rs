@@ -47,7 +47,7 @@ impl Selection {
             if limit.is_some_and(|limit| changed_at >= limit) {
                 continue;
             }
-            let state = match setting.fold(&run, None) {
+            let state = match setting.fold_without_costs(&run) {
                 Ok(state) => state,
                 Err(error) => {
                     selection.fail(&run, &error);

@@ -1,7 +1,9 @@
 //! What can be asked of the command line.
 
 use crate::age::Age;
-use crate::exit::EXIT_CODES_HELP;
+use crate::completion;
+use crate::exit::{EXIT_CODES_HELP, wrong_usage};
+use crate::format_option::{DataFormat, FrontFormat, LineFormat, StreamFormat};
 use crate::playback::Speed;
 use crate::sheet::Format;
 use clap::builder::styling::AnsiColor;
@@ -26,8 +28,27 @@ const STYLES: Styles = Styles::styled()
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
+    #[command(flatten)]
+    front: FrontFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Returns how data are to be printed, where that is said.
+    ///
+    /// # Errors
+    /// It is said before the command, which does not print that.
+    pub(crate) fn format(&self) -> anyhow::Result<Option<Format>> {
+        let behind = self.command.format();
+        match self.front.chosen().filter(|_| behind.is_none()) {
+            None => Ok(behind),
+            Some(front) if self.command.prints(front) => Ok(Some(front)),
+            Some(_) => Err(wrong_usage(
+                "this command has no such --format (its --help lists those it has)",
+            )),
+        }
+    }
 }
 
 /// What holds for every command.
@@ -43,13 +64,6 @@ pub(crate) struct Global {
     )]
     #[arg(hide_env_values = true)]
     pub(crate) root: PathBuf,
-    /// How data are printed
-    #[arg(long, global = true, value_enum)]
-    pub(crate) format: Option<Format>,
-    /// Print CSV for programs, each text as it is; without, `'` keeps spreadsheets from
-    /// taking a text for a formula
-    #[arg(long, global = true, conflicts_with = "format")]
-    pub(crate) raw_csv: bool,
     /// When colour is used
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) color: ColorChoice,
@@ -95,7 +109,7 @@ pub(crate) enum Command {
     /// End a run
     Finish(Finish),
     /// List the runs
-    Runs,
+    Runs(Runs),
     /// Print events, and follow them
     Tail(Tail),
     /// Play a run's state as it grew
@@ -130,7 +144,8 @@ pub(crate) struct RunArg {
         value_name = "RUN",
         env = "RETALLY_RUN",
         default_value = "latest",
-        hide_env_values = true
+        hide_env_values = true,
+        add = completion::runs()
     )]
     pub(crate) run: String,
 }
@@ -175,7 +190,7 @@ The run may be left out where RETALLY_RUN is set.")]
 pub(crate) struct Append {
     /// The run, then an event's type and fields; without a type, JSON lines are read from stdin.
     /// KEY=VALUE is typed by the event's schema, KEY:=JSON takes any JSON
-    #[arg(value_name = "WORDS")]
+    #[arg(value_name = "WORDS", add = completion::event_words())]
     pub(crate) words: Vec<String>,
     /// Return only when the event survives a power cut
     #[arg(long)]
@@ -185,11 +200,17 @@ pub(crate) struct Append {
 #[derive(Debug, Args)]
 pub(crate) struct Finish {
     /// A run's id, the unique beginning of one, or `latest`
-    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true, add = completion::runs())]
     pub(crate) run: String,
     /// How the run ended
-    #[arg(long, value_name = "S", default_value = "completed", value_parser = parse_run_status)]
+    #[arg(long, value_name = "S", default_value = "completed", value_parser = run_status_parser())]
     pub(crate) status: RunStatus,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -204,7 +225,7 @@ Examples:
 pub(crate) struct Tail {
     /// A run's id, the unique beginning of one, `latest`, or `all`, which is meant too where it is
     /// left out and RETALLY_RUN is not set
-    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true, add = completion::runs_or_all())]
     pub(crate) run: Option<String>,
     /// Go on with what comes, in new segments and runs too
     #[arg(long, short)]
@@ -213,7 +234,7 @@ pub(crate) struct Tail {
     #[arg(long, short = 'n', value_name = "N", default_value = "10", value_parser = parse_lines)]
     pub(crate) lines: usize,
     /// Only events of this type; `agent` means every `agent.…`
-    #[arg(long = "type", value_name = "T")]
+    #[arg(long = "type", value_name = "T", add = completion::types())]
     pub(crate) types: Vec<String>,
     /// Only events of this issue
     #[arg(long = "issue", value_name = "N", allow_hyphen_values = true)]
@@ -221,6 +242,8 @@ pub(crate) struct Tail {
     /// Only events of this agent
     #[arg(long = "agent", value_name = "A")]
     pub(crate) agents: Vec<String>,
+    #[command(flatten)]
+    pub(crate) lines_format: LineFormat,
 }
 
 #[derive(Debug, Args)]
@@ -245,6 +268,8 @@ pub(crate) struct Replay {
     /// Stop at this time, or at this line of a segment
     #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
     pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) stream: StreamFormat,
 }
 
 #[derive(Debug, Args)]
@@ -257,16 +282,20 @@ pub(crate) struct Report {
     /// What was known at this time, or up to this line of a segment
     #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
     pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Rebuild {
     /// Runs; all of the root where none is named
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Write nothing, and print what would change
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -274,16 +303,19 @@ pub(crate) struct Rebuild {
 Reports are written at the first change, then at most once per interval. What the system does not
 notify, such as what other hosts write on a network file system, is found by looking: live runs
 once per polling time, others every 30th. Any number of watchers, rebuilds and writers may run at
-once. With --format jsonl each update is a line on stdout.")]
+once. With --format jsonl each update is a line on stdout.
+
+However it ends, with --once and --view too, the exit code is 3 where something keeps reports from
+being up to date, else 0.")]
 pub(crate) struct Watch {
     /// Runs; all of the root where none is named, new ones too
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Bring everything up to date and end
     #[arg(long)]
     pub(crate) once: bool,
     /// Show one run on a whole screen meanwhile: up, down, PgUp and PgDn select an issue, q quits
-    #[arg(long, conflicts_with = "once")]
+    #[arg(long, conflicts_with_all = ["once", "format"])]
     pub(crate) view: bool,
     /// How often live runs are looked at without notifications
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
@@ -291,13 +323,17 @@ pub(crate) struct Watch {
     /// The least time between two updates of one run's reports
     #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = parse_seconds)]
     pub(crate) interval: Duration,
+    #[command(flatten)]
+    pub(crate) stream: StreamFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Runs; all of the root where none is named
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -309,8 +345,10 @@ pub(crate) struct Import {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// The run to import into, where the format does not say
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", add = completion::runs())]
     pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -324,7 +362,7 @@ Examples:
   retally archive --older-than 30d --dry-run")]
 pub(crate) struct Archive {
     /// Runs; those that --older-than selects where none is named
-    #[arg(value_name = "RUN", required_unless_present = "older_than")]
+    #[arg(value_name = "RUN", required_unless_present = "older_than", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Only runs whose logs did not change for so long, such as 30d or 12h, or since a day
     #[arg(long, value_name = "AGE|DAY", value_parser = Age::parse)]
@@ -338,6 +376,8 @@ pub(crate) struct Archive {
     /// Change nothing, and print what would be compressed
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -350,7 +390,7 @@ Examples:
   retally purge --older-than 2025-01-01 --yes")]
 pub(crate) struct Purge {
     /// Runs; all of the root where none is named
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
     /// Only runs whose logs did not change for so long, such as 180d or 12h, or since a day
     #[arg(long, value_name = "AGE|DAY", value_parser = Age::parse)]
@@ -361,6 +401,8 @@ pub(crate) struct Purge {
     /// Remove them, and do not only say which
     #[arg(long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -374,7 +416,7 @@ Examples:
   retally redact run_20241203_143022_project_168 --to cleaned --remove-original")]
 pub(crate) struct Redact {
     /// A run's id, the unique beginning of one, or `latest`
-    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true)]
+    #[arg(value_name = "RUN", env = "RETALLY_RUN", hide_env_values = true, add = completion::runs())]
     pub(crate) run: String,
     /// The id of the copy; that of the run and `_redacted` where it is left out
     #[arg(long, value_name = "ID")]
@@ -382,13 +424,19 @@ pub(crate) struct Redact {
     /// Remove the run once the copy is whole and survives power loss
     #[arg(long)]
     pub(crate) remove_original: bool,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  retally completions bash > ~/.local/share/bash-completion/completions/retally
-  retally completions zsh > ~/.zfunc/_retally")]
+  echo 'source <(retally completions bash)' >> ~/.bashrc
+  echo 'source <(retally completions zsh)' >> ~/.zshrc    # behind compinit
+  retally completions fish > ~/.config/fish/completions/retally.fish
+
+The shell asks the command for runs and event types. A file with a script is to be written anew
+after an upgrade.")]
 pub(crate) struct Completions {
     /// The shell
     #[arg(value_name = "SHELL")]
@@ -402,7 +450,7 @@ Examples:
   retally man tail > retally-tail.1")]
 pub(crate) struct Man {
     /// The command whose page it is; the page of all where it is left out
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", add = completion::commands())]
     pub(crate) command: Option<String>,
 }
 
@@ -414,8 +462,9 @@ fn import_format_parser() -> impl TypedValueParser<Value = &'static retally_impo
     })
 }
 
-fn parse_run_status(word: &str) -> Result<RunStatus, String> {
-    RunStatus::from_word(word).ok_or_else(|| format!("want one of {}", RunStatus::WORDS.join(", ")))
+fn run_status_parser() -> impl TypedValueParser<Value = RunStatus> {
+    PossibleValuesParser::new(RunStatus::WORDS)
+        .try_map(|word| RunStatus::from_word(&word).ok_or("the words were listed just now"))
 }
 
 /// The least and the greatest time between two looks or updates.

@@ -1,12 +1,12 @@
 //! An event as a line for people.
 
+use crate::columns::{columns, end_of, fitting, start_of};
 use crate::terminal::printable;
 use anstyle::{AnsiColor, Style};
 use retally_log::{
     Envelope, Event, IssueStatus, LlmCalled, PipelineRecorded, RunStatus, ToolCalled,
 };
 use std::fmt::Write as _;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A piece of a line with its style; texts are printable.
 type Piece = (Style, String);
@@ -17,35 +17,70 @@ const AGENT_WIDTH: usize = 10;
 /// The longest run or agent that is shown whole, and the part of a terminal that a run may take.
 const NAME_WIDTH_MAX: usize = 32;
 const RUN_SHARE: usize = 5;
+/// The part of a terminal that an issue or an agent may take.
+const NAME_SHARE: usize = 4;
+
+/// A terminal of fewer columns has no room for a column of runs, nor for gaps.
+const WIDE_COLUMNS: usize = 70;
+/// What stands between a time and what is said.
+const GAP: usize = 2;
+
+/// The room that a terminal leaves to a line, of which the time stands first.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Room {
+    /// How wide the terminal is; `None` where there is none, and everything is shown.
+    pub(crate) columns: Option<usize>,
+}
+
+impl Room {
+    /// Whether the run is to stand on a line of its own, and all else close together.
+    pub(crate) fn is_narrow(self) -> bool {
+        self.columns.is_some_and(|columns| columns < WIDE_COLUMNS)
+    }
+
+    /// Returns how much of a time of day is shown: to the millisecond or to the second.
+    pub(crate) fn time_bytes(self) -> usize {
+        if self.is_narrow() { 8 } else { 12 }
+    }
+
+    /// Returns how many columns the time takes with what stands behind it.
+    pub(crate) fn time_columns(self) -> usize {
+        self.time_bytes() + GAP
+    }
+
+    /// Returns how wide the line may be without its time.
+    fn left(self) -> Option<usize> {
+        let left = |columns: usize| columns.saturating_sub(self.time_columns());
+        self.columns.map(left)
+    }
+}
 
 /// What is said of an event: pieces that are printed one behind the other.
-#[derive(Default)]
-struct Said(Vec<Piece>);
+struct Said {
+    pieces: Vec<Piece>,
+    room: Room,
+}
 
 /// Returns the line of an event without its time: the run where several are followed, issue,
-/// agent, what happened. Where a width is given, it is cut to that many columns.
-pub(crate) fn event_line(
-    run: Option<&str>,
-    envelope: &Envelope<'_>,
-    width: Option<usize>,
-) -> String {
+/// agent, what happened. It is cut to the room there is.
+pub(crate) fn event_line(run: Option<&str>, envelope: &Envelope<'_>, room: Room) -> String {
     let event = &envelope.event;
-    let mut said = Said::default();
-    said.run(run, width);
+    let mut said = Said::new(room);
+    said.run(run);
     let issue = event.issue().map_or("–", |issue| issue.as_str());
     said.column(Style::new().bold(), issue, ISSUE_WIDTH);
     let agent = event.agent().unwrap_or("");
     said.column(Style::new(), agent, AGENT_WIDTH);
     said.say(envelope);
-    said.print(width)
+    said.print()
 }
 
 /// Returns a line about something that is no event, cut likewise.
-pub(crate) fn problem_line(run: Option<&str>, text: &str, width: Option<usize>) -> String {
-    let mut said = Said::default();
-    said.run(run, width);
+pub(crate) fn problem_line(run: Option<&str>, text: &str, room: Room) -> String {
+    let mut said = Said::new(room);
+    said.run(run);
     said.add(failed(), text);
-    said.print(width)
+    said.print()
 }
 
 fn succeeded() -> Style {
@@ -61,28 +96,43 @@ fn other() -> Style {
 }
 
 impl Said {
-    fn add(&mut self, style: Style, text: &str) {
-        self.0.push((style, printable(text).into_owned()));
+    fn new(room: Room) -> Self {
+        let pieces = Vec::new();
+        Self { pieces, room }
     }
 
-    /// Adds the run, if it is to be shown.
-    fn run(&mut self, run: Option<&str>, width: Option<usize>) {
-        if let Some(run) = run {
-            let share = width.map_or(NAME_WIDTH_MAX, |width| width / RUN_SHARE);
-            let shown = end_of(run, share.clamp(NAME_WIDTH_MAX / 3, NAME_WIDTH_MAX));
-            self.add(Style::new().dimmed(), &format!("{shown}  "));
-        }
+    fn add(&mut self, style: Style, text: &str) {
+        self.pieces.push((style, printable(text).into_owned()));
+    }
+
+    /// Adds the run, if it is to be shown on this line.
+    fn run(&mut self, run: Option<&str>) {
+        let Some(run) = run.filter(|_| !self.room.is_narrow()) else {
+            return;
+        };
+        let share = self.room.left().map(|left| left / RUN_SHARE);
+        let share = share.unwrap_or(NAME_WIDTH_MAX);
+        let shown = end_of(run, share.clamp(NAME_WIDTH_MAX / 3, NAME_WIDTH_MAX));
+        self.add(Style::new().dimmed(), &format!("{shown}  "));
     }
 
     fn text(&mut self, text: &str) {
         self.add(Style::new(), text);
     }
 
-    /// Adds a text padded to a width, and a gap.
+    /// Adds a text padded to a width, and a gap; where there is little room, no more than it needs.
     fn column(&mut self, style: Style, text: &str, width: usize) {
-        let shown = start_of(&printable(text), NAME_WIDTH_MAX);
-        let gap = width.saturating_sub(shown.width()) + 2;
-        self.0.push((style, shown));
+        let (width, width_max) = match self.room.left() {
+            Some(left) if self.room.is_narrow() => (0, left / NAME_SHARE),
+            Some(left) => (width, NAME_WIDTH_MAX.min(left / NAME_SHARE)),
+            None => (width, NAME_WIDTH_MAX),
+        };
+        if width == 0 && text.is_empty() {
+            return;
+        }
+        let shown = start_of(&printable(text), width_max);
+        let gap = width.saturating_sub(columns(&shown)) + GAP;
+        self.pieces.push((style, shown));
         self.text(&" ".repeat(gap));
     }
 
@@ -261,58 +311,26 @@ impl Said {
         self.more(", ", error);
     }
 
-    /// Returns the pieces as one line, cut to a width, with the codes of their colours.
-    fn print(&self, width: Option<usize>) -> String {
-        let whole: usize = self.0.iter().map(|(_, text)| text.width()).sum();
-        let cuts = width.filter(|width| whole > *width);
+    /// Returns the pieces as one line, cut to the room there is, with the codes of their colours.
+    fn print(&self) -> String {
+        let whole: usize = self.pieces.iter().map(|(_, text)| columns(text)).sum();
+        let cuts = self.room.left().filter(|width| whole > *width);
         let mut left = cuts.map_or(usize::MAX, |width| width.saturating_sub(1));
         let mut line = String::new();
-        for (style, text) in &self.0 {
+        for (style, text) in &self.pieces {
             let shown = fitting(text, left);
-            left -= shown.width().min(left);
+            left -= columns(shown).min(left);
             // A String takes every write.
             _ = write!(line, "{style}{shown}{style:#}");
             if shown.len() < text.len() {
                 break;
             }
         }
-        if cuts.is_some() {
+        if cuts.is_some_and(|width| width > 0) {
             line.push('…');
         }
         line
     }
-}
-
-/// Returns as much of the beginning of a text as fits into so many columns.
-fn fitting(text: &str, width: usize) -> &str {
-    let mut used = 0;
-    for (at, character) in text.char_indices() {
-        used += character.width().unwrap_or(0);
-        if used > width {
-            return &text[..at];
-        }
-    }
-    text
-}
-
-/// Returns a text, of which the end is left out where it is long.
-pub(crate) fn start_of(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    format!("{}…", fitting(text, width.saturating_sub(1)))
-}
-
-/// Returns a text, of which the beginning is left out where it is long: ids of runs differ at
-/// their ends.
-pub(crate) fn end_of(text: &str, width: usize) -> String {
-    let text = printable(text);
-    if text.width() <= width {
-        return text.into_owned();
-    }
-    let reversed: String = text.chars().rev().collect();
-    let end: String = fitting(&reversed, width - 1).chars().rev().collect();
-    format!("…{end}")
 }
 
 #[cfg(test)]
@@ -320,7 +338,7 @@ mod tests {
     use super::*;
     use retally_log::{Draft, Timestamp};
 
-    fn line(json: &str, width: Option<usize>) -> String {
+    fn line(json: &str, columns: Option<usize>) -> String {
         let draft = Draft::from_json(json.as_bytes()).expect(json);
         let envelope = Envelope {
             seq: None,
@@ -329,17 +347,19 @@ mod tests {
             event: draft.event,
             extra: draft.extra,
         };
-        let line = event_line(None, &envelope, width);
+        let line = event_line(None, &envelope, Room { columns });
         anstream::adapter::strip_str(&line).to_string()
     }
 
     fn check(json: &str, expected: &str) {
         assert_eq!(line(json, None), expected);
-        for width in 2..40 {
-            assert!(
-                line(json, Some(width)).width() <= width,
-                "{json} in {width} columns"
-            );
+        for width in 0..100 {
+            let room = Room {
+                columns: Some(width),
+            };
+            let line = line(json, Some(width));
+            let time = room.time_columns().min(width);
+            assert!(time + columns(&line) <= width, "{json} in {width} columns");
         }
     }
 
@@ -426,8 +446,11 @@ mod tests {
             "–                   note: 日本語🎉",
         );
         assert_eq!(
-            line(r#"{"type":"note.added","text":"日本語"}"#, Some(29)),
-            "–                   note: 日…"
+            line(
+                r#"{"type":"note.added","text":"日本語語語語語語語語語語語語語語語語語"}"#,
+                Some(70)
+            ),
+            "–                   note: 日本語語語語語語語語語語語語…"
         );
         let agent = format!(
             r#"{{"type":"agent.started","issue":1,"agent":"{}"}}"#,
@@ -436,6 +459,23 @@ mod tests {
         assert_eq!(
             line(&agent, None),
             format!("1       {}…  agent started", "x".repeat(31))
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_room_for_the_message() {
+        let json = r#"{"type":"agent.finished","issue":123,"agent":"coding","success":false,"error":"timeout"}"#;
+        assert_eq!(
+            line(json, Some(50)),
+            "123  coding  agent finished: failure, t…"
+        );
+        assert_eq!(line(json, Some(40)), "123  coding  agent finished: …");
+        assert_eq!(
+            line(
+                r#"{"type":"pipeline.recorded","issue":"a-branch-of-long-name","pipeline_id":1,"status":"failed"}"#,
+                Some(40)
+            ),
+            "a-bran…  pipeline 1: failed"
         );
     }
 

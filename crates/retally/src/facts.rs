@@ -1,3 +1,4 @@
+use crate::columns::{TEXT_COLUMNS_MAX, start_of};
 use crate::sheet::Format;
 use crate::terminal::printable;
 use anstyle::Style;
@@ -27,9 +28,11 @@ impl Facts {
         let bold = Style::new().bold();
         for (name, text) in &self.0 {
             let text = printable(text);
-            match format {
-                Format::Md => writeln!(out, "- **{name}**: {text}")?,
-                _ => writeln!(out, "{bold}{name:width$}{bold:#}  {text}")?,
+            if format == Format::Md {
+                writeln!(out, "- **{name}**: {text}")?;
+            } else {
+                let text = start_of(&text, TEXT_COLUMNS_MAX);
+                writeln!(out, "{bold}{name:width$}{bold:#}  {text}")?;
             }
         }
         Ok(())

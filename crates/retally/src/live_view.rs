@@ -1,4 +1,4 @@
-use crate::event_line::event_line;
+use crate::event_line::{Room, event_line};
 use crate::setting::Setting;
 use crate::signals::StopRequest;
 use crate::view::View;
@@ -132,7 +132,7 @@ impl LastEvent {
             event: draft.event,
             extra: draft.extra,
         };
-        let text = event_line(None, &envelope, None);
+        let text = event_line(None, &envelope, Room::default());
         let text = anstream::adapter::strip_str(&text).to_string();
         Some(Self {
             ts,

@@ -7,11 +7,15 @@
 mod age;
 mod aged_run;
 mod cli;
+mod columns;
 mod command;
+mod completion;
 mod event_line;
+mod event_printer;
 mod exit;
 mod facts;
 mod followed_run;
+mod format_option;
 mod live_view;
 mod playback;
 mod progress;
@@ -31,6 +35,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    completion::answer_shell();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return answer(&error),

@@ -1,12 +1,15 @@
 //! What the command takes from its surroundings and hands to the libraries.
 
 use crate::cli::Global;
+use crate::columns::start_of;
 use crate::exit::wrong_usage;
 use crate::sheet::Format;
 use crate::terminal::printable;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
-use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestamp, WriterOptions};
+use retally_log::{
+    Clock, ManualClock, Root, RootError, RunDir, RunId, SystemClock, Timestamp, WriterOptions,
+};
 use retally_redact::{SecretPatterns, SecretRedactor};
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
 use std::ffi::OsString;
@@ -28,7 +31,7 @@ pub(crate) struct Setting {
 impl Setting {
     /// # Errors
     /// `RETALLY_NOW`, which pins the clock for tests, is no time.
-    pub(crate) fn new(global: &Global) -> Result<Self> {
+    pub(crate) fn new(global: &Global, format: Option<Format>) -> Result<Self> {
         let clock: Arc<dyn Clock> = match std::env::var("RETALLY_NOW") {
             Ok(now) => {
                 let now =
@@ -40,10 +43,7 @@ impl Setting {
         Ok(Self {
             root: Root::new(&global.root),
             clock,
-            format: match global.raw_csv {
-                true => Some(Format::RawCsv),
-                false => global.format,
-            },
+            format,
             is_quiet: global.quiet,
             redacts: !global.no_redact,
         })
@@ -59,12 +59,19 @@ impl Setting {
         let (root, id, prices) = (self.root.path(), run.id(), self.prices()?);
         match as_of {
             Some(as_of) => Ok(fold_as_of(root, id, prices, as_of)?),
-            None => {
-                let mut fold = RunFold::open(root, id, prices)?;
-                fold.catch_up()?;
-                Ok(fold.into_state())
-            }
+            None => self.fold_at(run, prices),
         }
+    }
+
+    /// Folds a run where nobody asks what it cost: a broken price book is not in the way.
+    pub(crate) fn fold_without_costs(&self, run: &RunDir) -> Result<RunState> {
+        self.fold_at(run, Arc::default())
+    }
+
+    fn fold_at(&self, run: &RunDir, prices: Arc<PriceBook>) -> Result<RunState> {
+        let mut fold = RunFold::open(self.root.path(), run.id(), prices)?;
+        fold.catch_up()?;
+        Ok(fold.into_state())
     }
 
     /// Returns how events are appended unless an option says otherwise.
@@ -97,7 +104,7 @@ impl Setting {
             // An unset variable must not mean whatever run there is.
             return Err(wrong_usage(NO_RUN));
         }
-        Ok(self.root.find(run)?)
+        Ok(self.root.find(run).map_err(with_short_name)?)
     }
 
     /// Returns the named runs, or all of the root.
@@ -158,8 +165,28 @@ impl Setting {
     }
 }
 
+/// The longest name that a message shows whole, and the longest message.
+const NAME_COLUMNS_MAX: usize = 100;
+const MESSAGE_COLUMNS_MAX: usize = 4000;
+
+/// Returns a name that somebody asked for as a message can show it.
+pub(crate) fn short_name(name: &str) -> String {
+    start_of(&printable(name), NAME_COLUMNS_MAX)
+}
+
+fn with_short_name(error: RootError) -> RootError {
+    match error {
+        RootError::NotFound { path, wanted } => RootError::NotFound {
+            path,
+            wanted: short_name(&wanted),
+        },
+        other => other,
+    }
+}
+
 /// Prints an error to stderr.
 pub(crate) fn complain(text: &str) {
     let red: Style = AnsiColor::Red.on_default().bold();
-    _ = writeln!(anstream::stderr(), "{red}error{red:#}: {}", printable(text));
+    let text = start_of(&printable(text), MESSAGE_COLUMNS_MAX);
+    _ = writeln!(anstream::stderr(), "{red}error{red:#}: {text}");
 }

@@ -1,3 +1,4 @@
+use crate::columns::{TEXT_COLUMNS_MAX, columns, start_of};
 use crate::terminal::printable;
 use clap::ValueEnum;
 use comfy_table::{
@@ -35,7 +36,7 @@ const FOLDED_WIDTH_MIN: usize = 12;
 /// The form in which data are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table for people
+    /// For people: a table, or lines
     Table,
     /// One JSON document
     Json,
@@ -154,7 +155,8 @@ impl Sheet {
         for row in &self.rows {
             table.add_row(columns().map(|(column, at)| {
                 let text = shown(&row[at]);
-                let cell = self.aligned(Cell::new(printable(&text)), column);
+                let shown = start_of(&printable(&text), TEXT_COLUMNS_MAX);
+                let cell = self.aligned(Cell::new(shown), column);
                 match colour(column, &text) {
                     Some(colour) => cell.fg(colour),
                     None => cell,
@@ -193,11 +195,8 @@ impl Sheet {
         let cells = self
             .rows
             .iter()
-            .map(|row| printable(&shown(&row[at])).chars().count());
-        let widest = cells
-            .chain([column.title.chars().count()])
-            .max()
-            .unwrap_or(0);
+            .map(|row| columns(&printable(&shown(&row[at]))));
+        let widest = cells.chain([columns(column.title)]).max().unwrap_or(0);
         let least = if column.is_whole {
             widest
         } else {

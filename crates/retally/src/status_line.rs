@@ -1,4 +1,4 @@
-use crate::event_line::start_of;
+use crate::columns::start_of;
 use anstyle::{AnsiColor, Style};
 use std::io::Write as _;
 

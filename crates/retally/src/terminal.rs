@@ -4,6 +4,11 @@ use crate::sheet::Format;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use unicode_width::UnicodeWidthChar as _;
+
+/// How many marks one character may bear: no script needs more, and some terminals draw a heap of
+/// them over the lines above, or become slow.
+const MARKS_MAX: usize = 8;
 
 /// Prints data to stdout. On a terminal, what machines read is shown with its active characters
 /// as `\u202e`, which is the same JSON; a pipe gets the bytes as they are.
@@ -24,13 +29,14 @@ pub(crate) fn print_data(
 
 /// Returns JSON or CSV with every active character but the line feed as `\u202e`.
 pub(crate) fn escaped_for_json(data: &str) -> Cow<'_, str> {
-    let is_shown = |character: char| character == '\n' || !is_active(character);
-    if data.chars().all(is_shown) {
+    let mut sieve = Sieve::default();
+    if data.chars().all(|it| it == '\n' || !sieve.stops(it)) {
         return Cow::Borrowed(data);
     }
+    let mut sieve = Sieve::default();
     let mut escaped = String::with_capacity(data.len() + 16);
     for character in data.chars() {
-        if is_shown(character) {
+        if character == '\n' || !sieve.stops(character) {
             escaped.push(character);
             continue;
         }
@@ -49,28 +55,46 @@ pub(crate) fn printable_lines(text: &str) -> String {
 
 /// Returns whether a text holds anything that a terminal would act on.
 pub(crate) fn has_active(text: &str) -> bool {
-    text.contains(is_active)
+    let mut sieve = Sieve::default();
+    text.chars().any(|character| sieve.stops(character))
 }
 
-/// Returns the text with every character shown that a terminal would act on: controls, and marks
-/// that turn the direction of writing or take no room. They appear as `\u{1b}`; a line feed as `\n`.
+/// Returns the text with every character shown that a terminal would act on: controls, marks that
+/// turn the direction of writing or take no room, and heaps of accents. They appear as `\u{1b}`; a
+/// line feed as `\n`.
 ///
 /// Data from logs comes from language models and their tools.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_active) {
+    if !has_active(text) {
         return Cow::Borrowed(text);
     }
+    let mut sieve = Sieve::default();
     let mut shown = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         match character {
+            _ if !sieve.stops(character) => shown.push(character),
             '\n' => shown.push_str("\\n"),
             '\t' => shown.push_str("\\t"),
             '\r' => shown.push_str("\\r"),
-            _ if is_active(character) => shown.extend(character.escape_unicode()),
-            _ => shown.push(character),
+            _ => shown.extend(character.escape_unicode()),
         }
     }
     Cow::Owned(shown)
+}
+
+/// Tells, one character of a text after the other, which a terminal must not get.
+#[derive(Default)]
+struct Sieve {
+    /// How many marks the last character that takes room bears so far.
+    marks: usize,
+}
+
+impl Sieve {
+    fn stops(&mut self, character: char) -> bool {
+        let is_mark = !character.is_ascii() && character.width() == Some(0);
+        self.marks = if is_mark { self.marks + 1 } else { 0 };
+        self.marks > MARKS_MAX || is_active(character)
+    }
 }
 
 fn is_active(character: char) -> bool {
@@ -126,6 +150,16 @@ mod tests {
         let parse =
             |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("it is JSON");
         assert_eq!(parse(&escaped), parse(json));
+    }
+
+    #[test]
+    fn a_character_bears_no_heap_of_marks() {
+        let heap = |count| format!("a{}", "\u{301}".repeat(count));
+        assert_eq!(printable(&heap(MARKS_MAX)), heap(MARKS_MAX));
+        let shown = heap(MARKS_MAX) + "\\u{301}\\u{301}b\u{301}";
+        assert_eq!(printable(&(heap(MARKS_MAX + 2) + "b\u{301}")), shown);
+        let escaped = heap(MARKS_MAX) + "\\u0301";
+        assert_eq!(escaped_for_json(&heap(MARKS_MAX + 1)), escaped);
     }
 
     #[test]

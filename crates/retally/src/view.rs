@@ -1,7 +1,7 @@
 //! What is known of a run, on a whole screen.
 
+use crate::columns::{end_of, start_of};
 use crate::command::report::run_facts;
-use crate::event_line::{end_of, start_of};
 use crate::terminal::printable;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

@@ -1,8 +1,9 @@
 use crate::setting::{Setting, complain};
 use crate::status_line::StatusLine;
+use anyhow::{Context, Result};
 use retally_watch::{Notice, Status, Update, Waker};
 use serde_json::json;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
 /// How long rates are measured before they are shown.
@@ -18,8 +19,10 @@ pub(crate) struct WatchLog<'s> {
     prints_updates: bool,
     /// Whether what fails is tried again.
     goes_on: bool,
-    /// Ends the watching when nobody reads the updates any more.
+    /// Ends the watching when the updates cannot be printed any more.
     waker: Waker,
+    /// Why they cannot; `None` where nobody reads them any more, too.
+    print_error: Option<io::Error>,
     window: Window,
     /// What the last line said that was written where there is no status line.
     reported: (Instant, Status),
@@ -49,6 +52,7 @@ impl<'s> WatchLog<'s> {
             prints_updates,
             goes_on,
             waker,
+            print_error: None,
             window: Window {
                 since: now,
                 entries: 0,
@@ -81,8 +85,13 @@ impl<'s> WatchLog<'s> {
     }
 
     /// Removes the status line.
-    pub(crate) fn end(&mut self) {
+    ///
+    /// # Errors
+    /// Not all updates could be printed, though somebody reads them.
+    pub(crate) fn end(&mut self) -> Result<()> {
         self.status_line.end();
+        let printed = self.print_error.take().map_or(Ok(()), Err);
+        printed.context("cannot print the updates")
     }
 
     fn take_update(&mut self, update: &Update<'_>) {
@@ -101,7 +110,9 @@ impl<'s> WatchLog<'s> {
         let printed = self
             .status_line
             .suspend(|| writeln!(std::io::stdout(), "{line}"));
-        if printed.is_err() {
+        if let Err(error) = printed {
+            self.prints_updates = false;
+            self.print_error = Some(error).filter(|error| error.kind() != ErrorKind::BrokenPipe);
             self.waker.stop();
         }
     }

@@ -13,6 +13,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// A line of stdin that is longer is refused; lines of a log are no longer than 1 MiB, and long
 /// texts are cut to that.
 const INPUT_LINE_BYTES_MAX: usize = 64 << 20;
+/// What some programs put before UTF-8; it is passed over before any line, as files are joined.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// How many lines of stdin that could not be appended are named one by one.
 const NAMED_LINES_MAX: u64 = 20;
 
@@ -259,6 +261,7 @@ impl Appender {
         let mut drafts = Vec::new();
         for line in input.split_inclusive(|byte| *byte == b'\n') {
             lines.count += 1;
+            let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }

@@ -1,12 +1,11 @@
-use crate::cli::{Cli, Completions};
+use crate::cli::Completions;
+use crate::completion::script;
 use crate::exit::Exit;
 use anyhow::Result;
-use clap::CommandFactory;
 use std::io::Write;
 
 pub(crate) fn run(options: &Completions) -> Result<Exit> {
-    let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), "retally", &mut script);
+    let script = script(options.shell)?;
     std::io::stdout().write_all(&script)?;
     Ok(Exit::Done)
 }

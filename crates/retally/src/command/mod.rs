@@ -23,12 +23,12 @@ use crate::setting::Setting;
 use anyhow::Result;
 
 pub(crate) fn run(cli: Cli) -> Result<Exit> {
-    let setting = Setting::new(&cli.global)?;
+    let setting = Setting::new(&cli.global, cli.format()?)?;
     match cli.command {
         Command::Start(options) => start::run(&setting, options),
         Command::Append(options) => append::run(&setting, &options),
         Command::Finish(options) => finish::run(&setting, &options),
-        Command::Runs => runs::run(&setting),
+        Command::Runs(_) => runs::run(&setting),
         Command::Tail(options) => tail::run(&setting, &options),
         Command::Replay(options) => replay::run(&setting, &options),
         Command::Report(options) => report::run(&setting, &options),

@@ -1,11 +1,10 @@
 use crate::cli::Replay as Options;
 use crate::command::report::parse_as_of;
-use crate::event_line::event_line;
-use crate::exit::{Exit, wrong_usage};
+use crate::event_line::{Room, event_line};
+use crate::exit::Exit;
 use crate::playback::{Playback, Speed};
 use crate::screen::on_screen;
 use crate::setting::Setting;
-use crate::sheet::Format;
 use crate::signals::StopRequest;
 use crate::terminal::escaped_for_json;
 use crate::view::View;
@@ -29,6 +28,10 @@ const STEPS_PER_FRAME: usize = 2_000;
 pub(crate) fn run(setting: &Setting, options: &Options) -> Result<Exit> {
     let run = setting.find_run(&options.run.run)?;
     let as_of = options.as_of.as_deref().map(parse_as_of).transpose()?;
+    if let Some(line @ AsOf::Line { .. }) = &as_of {
+        // Whether the log has that line shows at its end; by then all events would be printed.
+        setting.fold(&run, Some(line))?;
+    }
     let source = Source {
         setting,
         run,
@@ -36,18 +39,11 @@ pub(crate) fn run(setting: &Setting, options: &Options) -> Result<Exit> {
         as_of,
     };
     let is_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-    match setting.format {
-        None | Some(Format::Table) if is_terminal => {
-            let playback = Playback::new(options.speed.unwrap_or(SHOW_SPEED));
-            on_screen(|terminal, stop| show(&source, playback, terminal, stop))?;
-        }
-        None | Some(Format::Jsonl) => {
-            print(&source, Playback::new(options.speed.unwrap_or(Speed::Max)))?;
-        }
-        Some(_) => {
-            let text = "replay shows a screen on a terminal, and prints --format jsonl elsewhere";
-            return Err(wrong_usage(text));
-        }
+    if is_terminal && setting.format.is_none() {
+        let playback = Playback::new(options.speed.unwrap_or(SHOW_SPEED));
+        on_screen(|terminal, stop| show(&source, playback, terminal, stop))?;
+    } else {
+        print(&source, Playback::new(options.speed.unwrap_or(Speed::Max)))?;
     }
     Ok(Exit::Done)
 }
@@ -204,7 +200,7 @@ impl<'s> Show<'s> {
     fn step(&mut self) -> Result<bool> {
         let stepped = next_event(&mut self.replay, |_, logged| {
             let envelope = logged.envelope;
-            let line = event_line(None, envelope, None);
+            let line = event_line(None, envelope, Room::default());
             let text = anstream::adapter::strip_str(&line).to_string();
             let issue = envelope.event.issue();
             (

@@ -1,7 +1,7 @@
 use crate::cli::Report;
 use crate::exit::{Exit, wrong_usage};
 use crate::facts::{Facts, counted, duration, percent, shown, time};
-use crate::setting::Setting;
+use crate::setting::{Setting, short_name};
 use crate::sheet::{Format, Sheet};
 use crate::terminal::print_data;
 use anyhow::{Context, Result};
@@ -15,15 +15,17 @@ pub(crate) fn run(setting: &Setting, options: &Report) -> Result<Exit> {
     let run = setting.find_run(&options.run.run)?;
     let as_of = options.as_of.as_deref().map(parse_as_of).transpose()?;
     let state = setting.fold(&run, as_of.as_ref())?;
+    if let Some(as_of) = options.as_of.as_deref().filter(|_| !state.has_events()) {
+        let (id, as_of) = (run.id(), short_name(as_of));
+        setting.say(&format!("note: as of `{as_of}` run `{id}` had not started"));
+    }
     let format = setting.format.unwrap_or(Format::Table);
     match &options.issue {
         Some(issue) => {
             let report = state.issue_report(&IssueId::from(issue.as_str()));
             let report = report.with_context(|| {
-                format!(
-                    "no event of run `{}` names issue `{issue}` (see `retally report {0}`)",
-                    run.id()
-                )
+                let (id, issue) = (run.id(), short_name(issue));
+                format!("no event of run `{id}` names issue `{issue}` (see `retally report {id}`)")
             })?;
             print_data(format, |out| print_issue(&report, format, out))?;
         }

@@ -32,7 +32,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Exit> {
     }
     let mut failed = 0;
     for run in &runs {
-        let state = match setting.fold(run, None) {
+        let state = match setting.fold_without_costs(run) {
             Ok(state) => state,
             Err(error) => {
                 failed += 1;

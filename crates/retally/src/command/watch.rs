@@ -19,11 +19,7 @@ use std::time::Duration;
 const REST_POLLS: u32 = 30;
 
 pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
-    let prints_updates = match setting.format {
-        None => false,
-        Some(Format::Jsonl) => true,
-        Some(_) => return Err(wrong_usage("watch prints --format jsonl only")),
-    };
+    let prints_updates = setting.format == Some(Format::Jsonl);
     let mut names = options.runs.clone();
     if options.view && names.is_empty() {
         // The run that the surroundings are about.
@@ -60,8 +56,14 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
     stop_at_signals(watcher.waker())?;
     greet(setting, options.poll);
     let status = watcher.run(&mut |notice| log.take(notice));
-    log.end();
-    setting.say(&format!("stopped; {}", problems(&status)));
+    log.end()?;
+    match status.problems {
+        0 => setting.say("stopped; no problems"),
+        _ => bail!(
+            "stopped; {} (`retally watch --once` tries again)",
+            problems(&status)
+        ),
+    }
     Ok(Exit::Done)
 }
 
@@ -81,7 +83,7 @@ fn view(setting: &Setting, run: &RunDir, mut watcher: Watcher) -> Result<Exit> {
     let status = ended.map_err(|_| anyhow!("the watcher ended too early"))?;
     match status.problems {
         0 => Ok(Exit::Done),
-        _ => bail!("{} (see `retally watch --once`)", problems(&status)),
+        _ => bail!("{} (`retally watch --once` tries again)", problems(&status)),
     }
 }
 
@@ -125,7 +127,7 @@ fn once(setting: &Setting, watcher: &mut Watcher, log: &mut WatchLog) -> Result<
         }
         log.take(notice);
     });
-    log.end();
+    log.end()?;
     setting.say(&format!(
         "runs: {}; report files changed: {changed}",
         status.runs
@@ -133,7 +135,7 @@ fn once(setting: &Setting, watcher: &mut Watcher, log: &mut WatchLog) -> Result<
     match (status.problems, status.is_behind) {
         (0, false) => Ok(Exit::Done),
         (0, true) => bail!("runs go on growing, or their folders are locked (try again)"),
-        (problems, _) => bail!("problems: {problems}"),
+        _ => bail!("{}", problems(&status)),
     }
 }
 
