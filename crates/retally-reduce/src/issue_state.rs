@@ -92,7 +92,11 @@ impl IssueState {
 
     /// Applies an event that is not late, and whose agent was [seen](Agents::see), and adds `used`
     /// to what was used. Returns the agent that retried, if one did.
-    pub(crate) fn apply(&mut self, placed: Placed<'_, '_>, used: Option<&Used>) -> Option<String> {
+    pub(crate) fn apply(
+        &mut self,
+        placed: Placed<'_, '_>,
+        used: Option<Used<'_, '_>>,
+    ) -> Option<String> {
         let Placed {
             position, event, ..
         } = placed;

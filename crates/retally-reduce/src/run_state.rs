@@ -150,14 +150,19 @@ impl RunState {
             event => {
                 let used = Used::by(moment, event, &self.prices);
                 match event.issue() {
-                    Some(issue) => self.apply_to_issue(issue, placed, used.as_ref()),
-                    None => self.apply_without_issue(placed, used.as_ref()),
+                    Some(issue) => self.apply_to_issue(issue, placed, used),
+                    None => self.apply_without_issue(placed, used),
                 }
             }
         }
     }
 
-    fn apply_to_issue(&mut self, id: &IssueId<'_>, placed: Placed<'_, '_>, used: Option<&Used>) {
+    fn apply_to_issue(
+        &mut self,
+        id: &IssueId<'_>,
+        placed: Placed<'_, '_>,
+        used: Option<Used<'_, '_>>,
+    ) {
         let issue = self.issues.change(id);
         if issue.is_late(placed.position, placed.event) {
             self.is_stale = true;
@@ -183,7 +188,7 @@ impl RunState {
         }
     }
 
-    fn apply_without_issue(&mut self, placed: Placed<'_, '_>, used: Option<&Used>) {
+    fn apply_without_issue(&mut self, placed: Placed<'_, '_>, used: Option<Used<'_, '_>>) {
         let state = &mut self.without_issue;
         if state.is_late(placed.position, placed.event) {
             self.is_stale = true;

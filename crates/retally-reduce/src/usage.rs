@@ -45,77 +45,61 @@ impl Sum {
         self.0
     }
 
-    fn add(&mut self, other: Self) {
-        if let Some(amount) = other.0 {
+    fn add(&mut self, amount: Option<u128>) {
+        if let Some(amount) = amount {
             self.0 = Some(self.0.unwrap_or(0).saturating_add(amount));
         }
     }
 }
 
-impl From<Option<u64>> for Sum {
-    fn from(amount: Option<u64>) -> Self {
-        Self(amount.map(u128::from))
-    }
-}
-
 /// What one event used up.
-pub(crate) enum Used {
+#[derive(Clone, Copy)]
+pub(crate) enum Used<'e, 'l> {
     ToolCalls(u64),
-    LlmCalls(UsageSums),
+    /// A call of a model, and its cost in nano-dollars where that is known.
+    LlmCall(&'e LlmCalled<'l>, Option<u128>),
 }
 
-impl Used {
+impl<'e, 'l> Used<'e, 'l> {
     /// Returns what an event used up, or `None` where it is no call; `time` is `None` where it is
-    /// not known.
-    pub(crate) fn by(time: Moment, event: &Event<'_>, prices: &PriceBook) -> Option<Self> {
+    /// not known. A price holds for a time, so a call without one is priced only by what it
+    /// recorded.
+    pub(crate) fn by(time: Moment, event: &'e Event<'l>, prices: &PriceBook) -> Option<Self> {
         match event {
-            Event::LlmCalled(event) => {
-                Some(Self::LlmCalls(UsageSums::of_llm_call(time, event, prices)))
+            Event::LlmCalled(call) => {
+                let recorded = call.cost_usd.map(|usd| usd.as_nanos().into());
+                let cost = recorded.or_else(|| prices.cost(time?, call).map(Usd::as_nanos));
+                Some(Self::LlmCall(call, cost))
             }
-            Event::ToolCalled(event) => Some(Self::ToolCalls(event.calls.unwrap_or(1))),
+            Event::ToolCalled(call) => Some(Self::ToolCalls(call.calls.unwrap_or(1))),
             _ => None,
         }
     }
 }
 
 impl UsageSums {
-    /// A price holds for a time, so a call without one is priced only by what it recorded.
-    fn of_llm_call(time: Moment, event: &LlmCalled<'_>, prices: &PriceBook) -> Self {
-        let calls = u128::from(event.calls.unwrap_or(1));
-        let recorded = event.cost_usd.map(|usd| usd.as_nanos().into());
-        let cost = recorded.or_else(|| prices.cost(time?, event).map(Usd::as_nanos));
-        Self {
-            llm_calls: calls,
-            tool_calls: 0,
-            input_tokens: event.input_tokens.into(),
-            output_tokens: event.output_tokens.into(),
-            cache_read_tokens: event.cache_read_tokens.into(),
-            cache_write_tokens: event.cache_write_tokens.into(),
-            reasoning_tokens: event.reasoning_tokens.into(),
-            cost_nanos: Sum(cost),
-            calls_without_cost: if cost.is_none() { calls } else { 0 },
-        }
-    }
-
     /// Adds what an event used up.
-    pub(crate) fn add(&mut self, used: &Used) {
-        let other = match used {
-            Used::ToolCalls(calls) => {
-                self.tool_calls = self.tool_calls.saturating_add((*calls).into());
-                return;
-            }
-            Used::LlmCalls(sums) => sums,
+    pub(crate) fn add(&mut self, used: Used<'_, '_>) {
+        let add = |sum: &mut u128, calls: u64| *sum = sum.saturating_add(calls.into());
+        let (call, cost) = match used {
+            Used::ToolCalls(calls) => return add(&mut self.tool_calls, calls),
+            Used::LlmCall(call, cost) => (call, cost),
         };
-        self.llm_calls = self.llm_calls.saturating_add(other.llm_calls);
-        self.input_tokens.add(other.input_tokens);
-        self.output_tokens.add(other.output_tokens);
-        self.cache_read_tokens.add(other.cache_read_tokens);
-        self.cache_write_tokens.add(other.cache_write_tokens);
-        self.reasoning_tokens.add(other.reasoning_tokens);
-        self.cost_nanos.add(other.cost_nanos);
-        self.calls_without_cost = self
-            .calls_without_cost
-            .saturating_add(other.calls_without_cost);
+        let calls = call.calls.unwrap_or(1);
+        add(&mut self.llm_calls, calls);
+        for (sum, amount) in [
+            (&mut self.input_tokens, call.input_tokens),
+            (&mut self.output_tokens, call.output_tokens),
+            (&mut self.cache_read_tokens, call.cache_read_tokens),
+            (&mut self.cache_write_tokens, call.cache_write_tokens),
+            (&mut self.reasoning_tokens, call.reasoning_tokens),
+        ] {
+            sum.add(amount.map(u128::from));
+        }
+        self.cost_nanos.add(cost);
+        if cost.is_none() {
+            add(&mut self.calls_without_cost, calls);
+        }
     }
 
     /// Returns the known cost, or `None` where none is known.
