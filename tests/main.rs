@@ -13,6 +13,7 @@ mod rebuild;
 mod redact;
 mod replay;
 mod report;
+mod runs;
 mod start;
 mod support;
 mod tail;

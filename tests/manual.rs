@@ -109,7 +109,7 @@ fn each_command_has_a_page_of_the_manual() {
     Whether there is colour, where \-\-color is auto; without TERM, or where it is dumb, there are no progress bars.
     .TP
     \fBXDG_CACHE_HOME, HOME\fR
-    Where watch keeps its checkpoints: $XDG_CACHE_HOME/retally, else $HOME/.cache/retally.
+    What watch and runs keep in mind: $XDG_CACHE_HOME/retally, else $HOME/.cache/retally.
     .TP
     \fBRETALLY_NOW\fR
     The time that is taken for now, in RFC 3339, for tests.

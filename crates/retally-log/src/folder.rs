@@ -52,26 +52,37 @@ impl Folder {
         }
     }
 
+    /// Returns the entries of an `events/` folder whose names are UTF-8 and wanted, sorted, each as
+    /// it stands; links are not followed.
+    ///
+    /// # Errors
+    /// Those of [`of_events`](Self::of_events), or the folder cannot be listed.
+    pub(crate) fn list_events(
+        path: &Path,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> io::Result<Vec<(String, Stat)>> {
+        let folder = open_below(path, NAMES_OF_EVENTS, OFlags::RDONLY)?;
+        let mut entries = Dir::new(folder)?;
+        let mut names = Vec::new();
+        for entry in &mut entries {
+            let entry = entry?;
+            let name = entry.file_name().to_str().ok();
+            names.extend(name.filter(|name| is_wanted(name)).map(str::to_owned));
+        }
+        let folder = entries.fd()?;
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(stat) = stat_at(folder, OsStr::new(&name))? {
+                found.push((name, stat));
+            }
+        }
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(found)
+    }
+
     /// Opens a folder, following no link in this many of the last names of its path.
     fn open(path: &Path, names: usize) -> io::Result<Self> {
-        let mut above = path;
-        let mut below = Vec::with_capacity(names);
-        while below.len() < names
-            && let (Some(name), Some(parent)) = (above.file_name(), above.parent())
-        {
-            below.push(name);
-            above = parent;
-        }
-        if above.as_os_str().is_empty() {
-            above = Path::new(".");
-        }
-        let flags = REACH | OFlags::DIRECTORY;
-        let mut folder = open_at(CWD, above.as_os_str(), flags)?;
-        for name in below.into_iter().rev() {
-            let next = open_at(&folder, name, flags | OFlags::NOFOLLOW);
-            folder = next.map_err(|errno| not_opened(&folder, name, errno))?;
-        }
-        Ok(Self(folder))
+        open_below(path, names, REACH).map(Self)
     }
 
     /// Opens a segment to read. A FIFO that took the file's place does not block.
@@ -131,22 +142,7 @@ impl Folder {
 
     /// Returns what a name is, or `None` where there is nothing of it.
     pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Option<Stat>> {
-        match rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(stat)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    /// Returns the names of all entries for which `is_wanted` holds and that are UTF-8.
-    pub(crate) fn names(&self, is_wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in self.entries()? {
-            let entry = entry?;
-            let name = entry.file_name().to_str().ok();
-            names.extend(name.filter(|name| is_wanted(name)).map(str::to_owned));
-        }
-        Ok(names)
+        stat_at(&self.0, name)
     }
 
     fn entries(&self) -> Result<Dir, Errno> {
@@ -162,6 +158,62 @@ impl Folder {
             !entries.any(|entry| is_entry(entry.file_name().to_bytes()))
         })
     }
+}
+
+fn stat_at(folder: impl AsFd, name: &OsStr) -> io::Result<Option<Stat>> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Opens a folder, following no link in so many of the last names of its path.
+fn open_below(path: &Path, names: usize, access: OFlags) -> io::Result<OwnedFd> {
+    let (mut above, mut below) = (path, Vec::with_capacity(names));
+    while below.len() < names
+        && let (Some(name), Some(parent)) = (above.file_name(), above.parent())
+    {
+        below.push(name);
+        above = parent;
+    }
+    if above.as_os_str().is_empty() {
+        above = Path::new(".");
+    }
+    let reach = |is_last| if is_last { access } else { REACH } | OFlags::DIRECTORY;
+    let mut folder = open_at(CWD, above.as_os_str(), reach(below.is_empty()))?;
+    below.reverse();
+    if let Some(folder) = open_at_once(&folder, &below, reach(true)) {
+        return Ok(folder);
+    }
+    // One by one, which also tells what is wrong.
+    for (at, name) in below.iter().enumerate() {
+        let flags = reach(at + 1 == below.len()) | OFlags::NOFOLLOW;
+        let next = open_at(&folder, name, flags);
+        folder = next.map_err(|errno| not_opened(&folder, name, errno))?;
+    }
+    Ok(folder)
+}
+
+/// Opens what stands below a folder in one call, where the system has it and nothing is wrong.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn open_at_once(folder: &OwnedFd, names: &[&OsStr], flags: OFlags) -> Option<OwnedFd> {
+    use rustix::fs::{ResolveFlags, openat2};
+    let path: std::path::PathBuf = names.iter().collect();
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    openat2(
+        folder,
+        &path,
+        flags | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    )
+    .ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn open_at_once(_: &OwnedFd, _: &[&OsStr], _: OFlags) -> Option<OwnedFd> {
+    None
 }
 
 fn open_at(folder: impl AsFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno> {

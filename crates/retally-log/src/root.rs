@@ -1,3 +1,4 @@
+use crate::file_name::file_stem;
 use crate::folder::Folder;
 use crate::format::EVENTS_DIR;
 use crate::run_dir::RunDir;
@@ -112,6 +113,16 @@ impl Root {
     /// Returns the folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns a name for what is kept of the root elsewhere, made from its absolute path.
+    pub fn cache_name(&self) -> String {
+        let path = self.path.canonicalize();
+        let path = path.or_else(|_| std::path::absolute(&self.path));
+        path.map_or_else(
+            |_| "root".to_owned(),
+            |path| file_stem(&path.to_string_lossy()),
+        )
     }
 
     /// Names the folder of a run, which need not exist.

@@ -3,7 +3,6 @@
 use crate::folder::Folder;
 use crate::format::{COMPRESSED_SUFFIX, SEGMENT_SUFFIX};
 use rustix::fs::{FileType, Stat};
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -116,26 +115,18 @@ fn is_segment_name(name: &str) -> bool {
 /// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over, as
 /// are names that are not UTF-8 or begin with a dot.
 pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
-    let folder = match Folder::of_events(events_dir) {
-        Ok(folder) => folder,
+    let found = match Folder::list_events(events_dir, is_segment_name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        found => found?,
     };
-    let mut names = folder.names(is_segment_name)?;
-    names.sort();
-    let mut files = Vec::with_capacity(names.len());
-    for name in names {
-        let stat = folder.stat(OsStr::new(&name))?;
-        if let Some(stat) = stat.filter(is_regular) {
-            files.push(SegmentFile {
-                is_compressed: name.ends_with(COMPRESSED_SUFFIX),
-                path: events_dir.join(&name),
-                name,
-                stamp: FileStamp::of(&stat),
-            });
-        }
-    }
-    Ok(files)
+    let regular = found.into_iter().filter(|(_, stat)| is_regular(stat));
+    let files = regular.map(|(name, stat)| SegmentFile {
+        is_compressed: name.ends_with(COMPRESSED_SUFFIX),
+        path: events_dir.join(&name),
+        name,
+        stamp: FileStamp::of(&stat),
+    });
+    Ok(files.collect())
 }
 
 fn is_regular(stat: &Stat) -> bool {
@@ -144,17 +135,9 @@ fn is_regular(stat: &Stat) -> bool {
 
 /// Returns the names in a folder that look like segments but are no regular files, sorted.
 pub(crate) fn passed_over(events_dir: &Path) -> Vec<String> {
-    let Ok(folder) = Folder::of_events(events_dir) else {
-        return Vec::new();
-    };
-    let is_odd = |name: &String| {
-        let stat = folder.stat(OsStr::new(name)).ok().flatten();
-        stat.is_some_and(|stat| !is_regular(&stat))
-    };
-    let mut names = folder.names(is_segment_name).unwrap_or_default();
-    names.retain(is_odd);
-    names.sort();
-    names
+    let found = Folder::list_events(events_dir, is_segment_name).unwrap_or_default();
+    let odd = found.into_iter().filter(|(_, stat)| !is_regular(stat));
+    odd.map(|(name, _)| name).collect()
 }
 
 /// Opens a segment to read. A link is not followed, neither in its place nor in that of its

@@ -1,12 +1,12 @@
 //! The states of runs between two lives of a watcher.
 
 use crate::watched_run::Surroundings;
-use retally_log::{Host, LogError, LogStamp, RunDir, RunId, file_stem};
+use retally_log::{Host, LogError, LogStamp, Root, RunDir, RunId};
 use retally_reduce::{FilesStamp, PriceBook, REDUCER_VERSION, RunFiles, UpdateError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, DirEntry, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -74,20 +74,17 @@ pub(crate) fn log_stamp(run: &RunDir) -> Result<Option<LogStamp>, UpdateError> {
 
 impl Checkpoints {
     /// Names the folder for a root below a cache; it need not exist.
-    pub(crate) fn new(cache: &Path, root: &Path) -> Self {
-        let root = root.canonicalize().or_else(|_| std::path::absolute(root));
-        let name = root.map(|root| file_stem(&root.to_string_lossy()));
-        let name = name.unwrap_or_else(|_| "root".to_owned());
+    pub(crate) fn new(cache: &Path, root: &Root) -> Self {
         Self {
-            folder: cache.join("checkpoints").join(name),
+            folder: cache.join("checkpoints").join(root.cache_name()),
             boot: Host::current().boot,
         }
     }
 
     /// Returns how the run stood when it came to rest, if its reports are still to be trusted.
     pub(crate) fn rest(&self, run: &RunId, prices: &PriceBook) -> Option<Rest> {
-        let mut file = File::open(self.path(run)).ok()?;
-        let header = read_header(&mut file)?;
+        let file = File::open(self.path(run)).ok()?;
+        let header = read_header(&mut BufReader::with_capacity(1024, file))?;
         let fits = header.run == run.as_str()
             && header.reducer_version == REDUCER_VERSION
             && header.prices == prices.digest()
@@ -181,7 +178,7 @@ fn is_forgotten(entry: &DirEntry) -> bool {
 }
 
 /// Reads the header, or returns `None` where it cannot be trusted.
-fn read_header(file: &mut File) -> Option<Header> {
+fn read_header(file: &mut impl Read) -> Option<Header> {
     let mut start = [0; 16];
     file.read_exact(&mut start).ok()?;
     let (magic, rest) = start.split_at(MAGIC.len());

@@ -42,6 +42,8 @@ pub struct Hints {
     runs: BTreeSet<RunId>,
     /// Whether the system allowed no more, which is not asked again until something is given up.
     is_full: bool,
+    /// Whether nobody wants notifications.
+    is_silent: bool,
 }
 
 /// What listens to folders: that of the system, or a test's.
@@ -100,6 +102,7 @@ impl Hints {
             listens_to_root: false,
             runs: BTreeSet::new(),
             is_full: false,
+            is_silent: false,
         }
     }
 
@@ -113,7 +116,14 @@ impl Hints {
             listens_to_root: false,
             runs: BTreeSet::new(),
             is_full: false,
+            is_silent: false,
         }
+    }
+
+    /// Listens to nothing from now on: whoever looks at everything once needs no notifications.
+    pub(crate) fn silence(&mut self) {
+        self.forget_all();
+        self.is_silent = true;
     }
 
     /// Listens for runs that come and go.
@@ -121,7 +131,7 @@ impl Hints {
     /// # Errors
     /// There will be no notifications of them.
     pub fn listen_to_root(&mut self) -> Result<(), HintError> {
-        if !self.listens_to_root {
+        if !self.listens_to_root && !self.is_silent {
             let root = self.root.clone();
             self.listen(&root)?;
             self.listens_to_root = true;
@@ -134,7 +144,7 @@ impl Hints {
     /// # Errors
     /// There will be no notifications of it.
     pub fn listen_to_run(&mut self, run: &RunId) -> Result<(), HintError> {
-        if self.runs.contains(run) {
+        if self.is_silent || self.runs.contains(run) {
             return Ok(());
         }
         if self.is_full || self.runs.len() >= LISTENED_MAX {

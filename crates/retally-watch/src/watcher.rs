@@ -14,8 +14,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many runs each thread looks at before hints are taken in again.
-const LOOKS_PER_THREAD: usize = 2;
+/// How many runs each thread looks at before hints are taken in again: the fewest, and the most
+/// where looks take next to no time.
+const LOOKS_PER_THREAD: [usize; 2] = [2, 64];
+/// Looks at runs before hints are taken in again shall take about so long.
+const TURN: Duration = Duration::from_millis(5);
 /// How many runs are kept in memory; of more, those that are quiet rest at once.
 const LIVE_MAX: usize = 4096;
 /// How long a run that ended is kept in memory, for what comes late.
@@ -85,6 +88,8 @@ pub struct Watcher {
     root_stamp: RootStamp,
     problems: BTreeMap<Subject, String>,
     status: Status,
+    /// How many runs each thread looks at before hints are taken in again.
+    looks_per_thread: usize,
     /// Whether runs that turn up are new to those who watch.
     is_under_way: bool,
 }
@@ -99,9 +104,7 @@ impl Watcher {
     /// The root's price book cannot be read.
     pub fn new(root: Root, options: WatchOptions) -> Result<Self, PriceBookError> {
         let prices = Arc::new(PriceBook::for_root(root.path())?);
-        let checkpoints = options
-            .cache
-            .map(|cache| Checkpoints::new(&cache, root.path()));
+        let checkpoints = options.cache.map(|cache| Checkpoints::new(&cache, &root));
         Ok(Self {
             hints: Hints::new(root.path()),
             around: Surroundings {
@@ -120,6 +123,7 @@ impl Watcher {
             root_stamp: RootStamp::default(),
             problems: BTreeMap::new(),
             status: Status::default(),
+            looks_per_thread: LOOKS_PER_THREAD[0],
             is_under_way: false,
         })
     }
@@ -144,6 +148,7 @@ impl Watcher {
 
     /// Brings all reports up to date with what is there now.
     pub fn catch_up(&mut self, observe: Observe<'_>) -> Status {
+        self.hints.silence();
         self.turn(observe);
         self.finish(observe)
     }
@@ -171,10 +176,24 @@ impl Watcher {
         if let Some(look) = self.schedule.take_root(now) {
             self.look_at_root(look, now, observe);
         }
-        let due = self.schedule.take(now, looks_per_turn());
-        self.look_at(due, now, observe);
+        self.look_at_due(now, observe);
         let status = self.status();
         observe(&Notice::Turned(&status));
+    }
+
+    /// Looks at runs that are due, at more of them the less time that takes.
+    fn look_at_due(&mut self, now: Duration, observe: Observe<'_>) {
+        let looks = rayon::current_num_threads() * self.looks_per_thread;
+        let due = self.schedule.take(now, looks);
+        let is_full = due.len() == looks;
+        self.look_at(due, now, observe);
+        let took = self.clock.monotonic().saturating_sub(now);
+        let [fewest, most] = LOOKS_PER_THREAD;
+        if took > TURN {
+            self.looks_per_thread = (self.looks_per_thread / 2).max(fewest);
+        } else if is_full && took < TURN / 2 {
+            self.looks_per_thread = (self.looks_per_thread * 2).min(most);
+        }
     }
 
     /// Brings what is not at rest up to date, makes its checkpoint and lets it rest.
@@ -184,8 +203,7 @@ impl Watcher {
         self.schedule.hasten(start);
         loop {
             let now = self.clock.monotonic();
-            let due = self.schedule.take(now, looks_per_turn());
-            self.look_at(due, now, observe);
+            self.look_at_due(now, observe);
             if self.schedule.is_settled() || now.saturating_sub(start) > FINISH_WAIT {
                 break;
             }
@@ -398,10 +416,6 @@ impl Watcher {
             observe(&Notice::Solved(subject));
         }
     }
-}
-
-fn looks_per_turn() -> usize {
-    rayon::current_num_threads() * LOOKS_PER_THREAD
 }
 
 fn is_settled(outcome: Outcome) -> bool {

@@ -19,6 +19,7 @@ mod format_option;
 mod live_view;
 mod playback;
 mod progress;
+mod run_index;
 mod screen;
 mod setting;
 mod sheet;

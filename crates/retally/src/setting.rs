@@ -14,6 +14,7 @@ use retally_redact::{SecretPatterns, SecretRedactor};
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is said where a run is needed and none is named.
@@ -110,13 +111,9 @@ impl Setting {
     /// Returns the named runs, or all of the root.
     pub(crate) fn find_runs(&self, runs: &[String]) -> Result<Vec<RunDir>> {
         if runs.is_empty() {
-            if !self.root.path().is_dir() {
-                let path = self.root.path().display();
-                bail!("there is no folder `{path}` (name the root with --root or RETALLY_ROOT)");
-            }
-            let ids = self.root.runs()?;
-            self.mention_links();
-            return Ok(ids.iter().map(|id| self.root.run(id)).collect());
+            let mut runs = self.find_folders()?;
+            runs.retain(|run| matches!(run.log_stamp(), Ok(Some(_))));
+            return Ok(runs);
         }
         let mut found: Vec<RunDir> = Vec::with_capacity(runs.len());
         for run in runs {
@@ -126,6 +123,17 @@ impl Setting {
             }
         }
         Ok(found)
+    }
+
+    /// Returns all folders of the root that may be runs; whether there is a log is not looked at.
+    pub(crate) fn find_folders(&self) -> Result<Vec<RunDir>> {
+        if !self.root.path().is_dir() {
+            let path = self.root.path().display();
+            bail!("there is no folder `{path}` (name the root with --root or RETALLY_ROOT)");
+        }
+        let ids = self.root.folders()?;
+        self.mention_links();
+        Ok(ids.iter().map(|id| self.root.run(id)).collect())
     }
 
     /// Says which links in the root were passed over, where somebody may have meant them as runs.
@@ -163,6 +171,16 @@ impl Setting {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         !self.is_quiet && !is_dumb && std::io::stderr().is_terminal()
     }
+}
+
+/// Returns where what can be made again is kept, or `None` where the user has no place for it.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let folder = PathBuf::from(std::env::var_os(name)?);
+        folder.is_absolute().then_some(folder)
+    };
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    Some(cache?.join("retally"))
 }
 
 /// The longest name that a message shows whole, and the longest message.

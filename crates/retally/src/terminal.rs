@@ -3,7 +3,7 @@
 use crate::sheet::Format;
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use unicode_width::UnicodeWidthChar as _;
 
 /// How many marks one character may bear: no script needs more, and some terminals draw a heap of
@@ -18,7 +18,9 @@ pub(crate) fn print_data(
 ) -> anyhow::Result<()> {
     let is_for_people = matches!(format, Format::Table | Format::Md);
     if is_for_people || !std::io::stdout().is_terminal() {
-        return print(&mut anstream::stdout());
+        let mut out = BufWriter::new(anstream::stdout());
+        print(&mut out)?;
+        return Ok(out.flush()?);
     }
     let mut data = Vec::new();
     print(&mut data)?;

@@ -31,7 +31,7 @@ const VARIABLES: [(&str, &str); 8] = [
     ),
     (
         "XDG_CACHE_HOME, HOME",
-        "Where watch keeps its checkpoints: $XDG_CACHE_HOME/retally, else $HOME/.cache/retally.",
+        "What watch and runs keep in mind: $XDG_CACHE_HOME/retally, else $HOME/.cache/retally.",
     ),
     (
         "RETALLY_NOW",

@@ -2,7 +2,7 @@ use crate::cli::Watch;
 use crate::exit::{Exit, wrong_usage};
 use crate::live_view::{Troubles, show_live};
 use crate::screen::on_screen;
-use crate::setting::Setting;
+use crate::setting::{Setting, cache_folder};
 use crate::sheet::Format;
 use crate::signals::stop_at_signals;
 use crate::watch_log::{WatchLog, problems};
@@ -11,7 +11,7 @@ use retally_log::{RunDir, RunId};
 use retally_watch::{Cadence, Notice, WatchOptions, Watcher, network_file_system};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -143,16 +143,6 @@ fn once(setting: &Setting, watcher: &mut Watcher, log: &mut WatchLog) -> Result<
 fn find_runs(setting: &Setting, names: &[String]) -> Result<BTreeSet<RunId>> {
     let runs = setting.find_runs(names)?;
     Ok(runs.iter().map(|run| run.id().clone()).collect())
-}
-
-/// Returns where checkpoints are kept, or `None` where the user has no place for them.
-fn cache_folder() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        let folder = PathBuf::from(std::env::var_os(name)?);
-        folder.is_absolute().then_some(folder)
-    };
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    Some(cache?.join("retally"))
 }
 
 fn greet(setting: &Setting, poll: Duration) {
