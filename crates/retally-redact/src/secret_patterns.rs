@@ -1,3 +1,4 @@
+use crate::mark::Found;
 use regex::{Regex, RegexBuilder};
 use retally_log::Root;
 use serde::Deserialize;
@@ -54,6 +55,9 @@ pub enum PatternsError {
 const PATTERNS_MAX: usize = 100;
 /// How much memory a compiled pattern may take, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Behind so many places of one pattern in one text the rest of the text is taken for a secret: a
+/// search may look at all that follows, so that many places could cost the square of the length.
+const PLACES_MAX: usize = 1000;
 /// How long the name of a kind may be.
 const KIND_BYTES_MAX: usize = 40;
 
@@ -129,6 +133,30 @@ impl SecretPatterns {
             Ok(SecretPattern { kind, regex })
         });
         patterns.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Adds the secrets that patterns find in a text.
+    pub(crate) fn find<'k>(&'k self, text: &str, found: &mut Vec<Found<'k>>) {
+        for SecretPattern { kind, regex } in &self.0 {
+            for (number, groups) in regex.captures_iter(text).enumerate() {
+                let Some(hit) = groups.get(1).or_else(|| groups.get(0)) else {
+                    continue;
+                };
+                let is_last = number == PLACES_MAX;
+                let (start, end) = (hit.start(), if is_last { text.len() } else { hit.end() });
+                if start < end {
+                    found.push(Found { start, end, kind });
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Returns whether a pattern finds secrets of this kind.
+    pub(crate) fn has(&self, kind: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.kind == kind)
     }
 
     /// Returns how many patterns there are.
