@@ -90,16 +90,16 @@ impl SecretRedactor {
         }
     }
 
-    /// Looks for the values too of those variables whose names hold `KEY`, `TOKEN`, `SECRET` or
-    /// `PASSWORD`, in whatever case, where they are 8 bytes or longer. Names that end in `_FILE`,
-    /// `_PATH`, `_DIR` or `_SOCK` only say where a secret is.
+    /// Looks for the values too of those variables whose names hold `KEY`, `TOKEN`, `SECRET`,
+    /// `PASSWORD` or `PASSWD`, in whatever case, where they have 8 characters or more. Names that
+    /// end in `_FILE`, `_URL`, `_TYPE` and the like, paths and numbers say no secret.
     #[must_use]
     pub fn with_variables(self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let values = SecretValues::of_variables(variables);
         Self { values, ..self }
     }
 
-    /// Looks for the user's own patterns too.
+    /// Looks for the user's own patterns too, and leaves what they allow.
     #[must_use]
     pub fn with_patterns(self, patterns: SecretPatterns) -> Self {
         Self { patterns, ..self }
@@ -121,6 +121,7 @@ impl SecretRedactor {
             anchored &= anchored - 1;
         }
         if !found.is_empty() {
+            found.retain(|secret| !self.patterns.allows(&text[secret.start..secret.end]));
             spare_marks(text, |kind| self.is_kind(kind), &mut found);
         }
         found

@@ -143,7 +143,8 @@ pub(crate) fn is_placeholder(text: &str) -> bool {
             .all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '-' | '_'))
 }
 
-fn is_path(text: &str) -> bool {
+/// Returns whether a text leads to a file, by the folder that it begins with.
+pub(crate) fn is_path(text: &str) -> bool {
     FOLDERS.iter().any(|folder| text.starts_with(folder))
 }
 

@@ -350,6 +350,37 @@ fn the_users_own_patterns_are_found() {
 }
 
 #[test]
+fn what_is_allowed_stays_and_nothing_that_is_more() {
+    let text = "[[allow]]\ntext = 'hunter22'\n[[allow]]\nregex = 'ghp_[aA0]+'\n\
+                [[pattern]]\nkind = 'pin'\nregex = 'hunter\\d+'\n";
+    let patterns = SecretPatterns::parse(text, "redact.toml").expect("patterns");
+    let variables = [("A_KEY".to_owned(), "hunter22".to_owned())];
+    let redactor = SecretRedactor::new()
+        .with_variables(variables)
+        .with_patterns(patterns);
+    let made_up = format!("ghp_{}", "aA0".repeat(12));
+    for text in [
+        "hunter22 https://me:hunter22@host password=hunter22",
+        &made_up,
+    ] {
+        assert_eq!(redactor.redact(text), text);
+    }
+    assert_eq!(
+        redactor.redact(&format!("hunter2 {made_up}b")),
+        "[redacted:pin] [redacted:github]"
+    );
+}
+
+#[test]
+fn behind_a_thousand_places_of_a_users_pattern_the_rest_is_one_secret() {
+    let text = "[[pattern]]\nkind = 'k'\nregex = 'a[^z]*z|a'\n";
+    let patterns = SecretPatterns::parse(text, "redact.toml").expect("patterns");
+    let redactor = SecretRedactor::new().with_patterns(patterns);
+    let redacted = redactor.redact(&"a.".repeat(200_000)).into_owned();
+    assert_eq!(redacted, "[redacted:k].".repeat(1000) + "[redacted:k]");
+}
+
+#[test]
 fn marks_that_never_end_cost_no_more_than_their_length() {
     let text = "[redacted:".repeat(100_000) + &key(KEYS[0]);
     assert!(redact(&text).ends_with("[redacted:openai]"));
@@ -360,7 +391,23 @@ fn malformed_patterns_are_named_with_their_line() {
     for (text, expected) in [
         (
             "[[pattern]]\nkind = \"a\"\n",
-            "`redact.toml`, line 1: missing field `regex` (write each as `[[pattern]]` with `kind` and `regex`)",
+            "`redact.toml`, line 1: missing field `regex` (write `[[pattern]]` with `kind` and `regex`, or `[[allow]]` with `text` or `regex`)",
+        ),
+        (
+            "[[pattern]]\nkind = \"a\"\nregex = 'x'\n[[allow]]\ntext = 'a'\nregex = 'b'\n",
+            "`redact.toml`, line 4: `[[allow]]` wants either `text` or `regex` (write two for both)",
+        ),
+        (
+            "[[allow]]\n",
+            "`redact.toml`, line 1: `[[allow]]` wants either `text` or `regex` (write two for both)",
+        ),
+        (
+            "[[allow]]\nregex = 'a)|(b'\n",
+            "`redact.toml`, line 2: `regex` is none: unopened group (correct it)",
+        ),
+        (
+            "[[allow]]\nregex = '.*'\n",
+            "`redact.toml`, line 2: `regex` fits the empty text (make it ask for something)",
         ),
         (
             "[[pattern]]\nkind = \"a b\"\nregex = 'x'\n",
