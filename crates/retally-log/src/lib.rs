@@ -47,6 +47,7 @@ mod proof;
 #[cfg(test)]
 #[path = "../../../tests/guarantees/random.rs"]
 mod random;
+mod redacted_keys;
 mod redactor;
 mod removal;
 mod root;
@@ -78,7 +79,7 @@ pub use event::{
     UnknownEvent,
 };
 pub use field::{IssueStatus, Kind, Llm, Program, RunStatus, Times};
-pub use file_name::file_stem;
+pub use file_name::{file_stem, short_hash};
 pub use format::{
     COMPRESSED_SUFFIX, COUNT_MAX, DEPTH_MAX, EVENTS_DIR, FORMAT_VERSION, LINE_BYTES_MAX,
     SEGMENT_BYTES_MAX, SEGMENT_SUFFIX,

@@ -6,6 +6,8 @@ pub(crate) struct Found<'k> {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) kind: &'k str,
+    /// Whether it could be found by trying, with something to check a guess against.
+    pub(crate) is_guessable: bool,
 }
 
 /// How the text begins that stands for a secret.
@@ -52,6 +54,11 @@ pub(crate) fn spare_marks(text: &str, is_kind: impl Fn(&str) -> bool, found: &mu
         }
         has_more || rest < end
     });
+}
+
+/// Returns whether a mark of a known kind stands in a text.
+pub(crate) fn has_marks(text: &str, is_kind: impl Fn(&str) -> bool) -> bool {
+    !marks(text, is_kind).is_empty()
 }
 
 /// Returns where marks of a known kind stand.

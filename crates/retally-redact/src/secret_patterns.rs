@@ -153,7 +153,13 @@ impl SecretPatterns {
                 let is_last = number == PLACES_MAX;
                 let (start, end) = (hit.start(), if is_last { text.len() } else { hit.end() });
                 if start < end {
-                    found.push(Found { start, end, kind });
+                    let is_guessable = true;
+                    found.push(Found {
+                        start,
+                        end,
+                        kind,
+                        is_guessable,
+                    });
                 }
                 if is_last {
                     break;

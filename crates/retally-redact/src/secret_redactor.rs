@@ -1,11 +1,11 @@
 use crate::anchors::Anchors;
-use crate::mark::{Found, replace, spare_marks};
+use crate::mark::{Found, has_marks, replace, spare_marks};
 use crate::secret_patterns::SecretPatterns;
 use crate::secret_values::SecretValues;
 use crate::shapes::{Proof, SHAPES, SPACED_DOTS, Shape};
-use crate::value::{is_credential, is_mixed, is_placeholder, is_random};
+use crate::value::{is_credential, is_mixed, is_placeholder, is_random, is_secret_member};
 use regex::Regex;
-use retally_log::Redactor;
+use retally_log::{Redactor, short_hash};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 /// Replaces secrets in texts by marks such as `[redacted:github]`.
 ///
 /// ```
-/// use retally_log::Redactor;
+/// use retally_log::{Redactor, short_hash};
 /// use retally_redact::SecretRedactor;
 ///
 /// let redactor = SecretRedactor::new()
@@ -127,6 +127,16 @@ impl SecretRedactor {
         found
     }
 
+    /// Returns the text with marks in the places of secrets, and counts them.
+    fn replaced(&self, text: &str, found: Vec<Found<'_>>) -> String {
+        let counts = self.counts.lock();
+        let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
+        for secret in &found {
+            *counts.entry(secret.kind.to_owned()).or_default() += 1;
+        }
+        replace(text, found)
+    }
+
     fn is_kind(&self, kind: &str) -> bool {
         SHAPES.iter().any(|shape| shape.kind == kind)
             || self.values.has(kind)
@@ -137,17 +147,53 @@ impl SecretRedactor {
 impl Redactor for SecretRedactor {
     fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let found = self.find(text);
+        match found.is_empty() {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(self.replaced(text, found)),
+        }
+    }
+
+    /// Two names in which a key of a service stood stay two: eight digits of the hash of each follow
+    /// it. Where all that stood in it may be guessed nothing follows: a guess could be checked.
+    fn redact_name<'t>(&self, name: &'t str) -> Cow<'t, str> {
+        let found = self.find(name);
         if found.is_empty() {
-            return Cow::Borrowed(text);
+            return Cow::Borrowed(name);
         }
-        let counts = self.counts.lock();
-        let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
-        for secret in &found {
-            *counts.entry(secret.kind.to_owned()).or_default() += 1;
+        let is_guessable = found.iter().all(|secret| secret.is_guessable);
+        let redacted = self.replaced(name, found);
+        Cow::Owned(match is_guessable {
+            true => redacted,
+            false => format!("{redacted}-{}", short_hash(name)),
+        })
+    }
+
+    /// A text under a key such as `db_password` is a secret as a whole.
+    fn redact_member<'t>(&self, key: &str, text: &'t str) -> Cow<'t, str> {
+        let found = self.find(text);
+        let is_whole = |secret: &Found<'_>| secret.start == 0 && secret.end == text.len();
+        let is_secret = is_secret_member(key, text)
+            && !found.iter().any(is_whole)
+            && !has_marks(text, |kind| self.is_kind(kind))
+            && !self.patterns.allows(text);
+        if is_secret {
+            let whole = Found {
+                start: 0,
+                end: text.len(),
+                kind: MEMBER_KIND,
+                is_guessable: true,
+            };
+            return Cow::Owned(self.replaced(text, vec![whole]));
         }
-        Cow::Owned(replace(text, found))
+        match found.is_empty() {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(self.replaced(text, found)),
+        }
     }
 }
+
+/// What a secret is called that is one by the key under which it stands.
+const MEMBER_KIND: &str = "assignment";
 
 /// What stands in front of a key: no word, or the end of an escape that looks like one.
 const START: &str = r"(?:\b|\\[a-z]|%[0-9A-Fa-f]{2}|\x1b\[[0-9;]*m)";
@@ -174,8 +220,13 @@ fn find_shape(at: usize, text: &str, found: &mut Vec<Found<'_>>) {
             continue;
         };
         if let Some(Range { start, end }) = proved(shape.proof, text, hit.range()) {
-            let kind = shape.kind;
-            found.push(Found { start, end, kind });
+            let (kind, is_guessable) = (shape.kind, shape.is_guessable());
+            found.push(Found {
+                start,
+                end,
+                kind,
+                is_guessable,
+            });
         }
     }
 }

@@ -82,6 +82,7 @@ impl SecretValues {
             start: hit.start(),
             end: hit.end(),
             kind: &self.names[hit.pattern().as_usize()],
+            is_guessable: true,
         }));
     }
 

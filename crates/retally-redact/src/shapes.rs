@@ -31,6 +31,17 @@ pub(crate) enum Proof {
     Assigned(Value),
 }
 
+impl Shape {
+    /// Returns whether secrets of this shape can be found by trying: then nothing may be written
+    /// that a guess could be checked against.
+    pub(crate) fn is_guessable(&self) -> bool {
+        matches!(
+            self.proof,
+            Proof::Filled | Proof::Credential | Proof::Assigned(_)
+        )
+    }
+}
+
 const fn of(
     proof: Proof,
     kind: &'static str,

@@ -125,6 +125,38 @@ pub(crate) fn is_credential(text: &str) -> bool {
         && !is_placeholder(text)
 }
 
+/// Returns whether the text of an object's member is a secret, by the member's key.
+pub(crate) fn is_secret_member(key: &str, text: &str) -> bool {
+    const PASSWORDS: [&str; 3] = ["password", "passwd", "passphrase"];
+    const TOKENS: [&str; 8] = [
+        "apikey",
+        "accesskey",
+        "secretkey",
+        "privatekey",
+        "authkey",
+        "secret",
+        "token",
+        "authorization",
+    ];
+    const BYTES_MIN: usize = 8;
+    const KEY_BYTES_MAX: usize = 512;
+    if text.len() < BYTES_MIN || key.len() > KEY_BYTES_MAX {
+        return false;
+    }
+    let plain = key.bytes().filter(u8::is_ascii_alphanumeric);
+    let key: String = plain
+        .map(|byte| char::from(byte.to_ascii_lowercase()))
+        .collect();
+    let ends_in = |words: &[&str]| words.iter().any(|word| key.ends_with(word));
+    let has_letter = text.bytes().any(|byte| !byte.is_ascii_digit());
+    let may_be_value = !text.contains(char::is_whitespace)
+        && !is_placeholder(text)
+        && !is_path(text)
+        && !text.contains("://")
+        && !is_date(text);
+    may_be_value && (ends_in(&PASSWORDS) && has_letter || ends_in(&TOKENS) && is_mixed(text))
+}
+
 /// Returns whether a text stands for a value that is filled in later, or was taken out.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     let mut characters = text.chars();

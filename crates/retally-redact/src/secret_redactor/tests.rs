@@ -73,8 +73,8 @@ const KEYS: &[(&str, &str, &str, usize)] = &[
     ("google", "AQ.Ab", WORD, 48),
     ("hugging-face", "api_org_", ALNUM, 34),
     ("azure", "a~18Q~", WORD, 34),
-    ("discord", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.", WORD, 38),
-    ("discord", "ODk4NjIyNDgzNDcxOTI1MjQ4OQ.X-h_Zw.", WORD, 27),
+    ("discord", "MTAwMDAwMDAwMDAwMDAwMDAw.Cl2FMQ.", WORD, 38),
+    ("discord", "ODAwMDAwMDAwMDAwMDAwMDAwMA.X-h_Zw.", WORD, 27),
     ("nvidia", "nvapi-", WORD, 64),
     ("cerebras", "csk-", LOWER, 48),
     ("together", "tgp_v1_", WORD, 43),
@@ -378,6 +378,76 @@ fn behind_a_thousand_places_of_a_users_pattern_the_rest_is_one_secret() {
     let redactor = SecretRedactor::new().with_patterns(patterns);
     let redacted = redactor.redact(&"a.".repeat(200_000)).into_owned();
     assert_eq!(redacted, "[redacted:k].".repeat(1000) + "[redacted:k]");
+}
+
+#[test]
+fn names_are_told_apart_where_the_secret_cannot_be_guessed() {
+    let variables = [("DB_PASSWORD".to_owned(), "correct horse".to_owned())];
+    let patterns = "[[pattern]]\nkind = \"pin\"\nregex = 'pin \\d+'\n";
+    let patterns = SecretPatterns::parse(patterns, "redact.toml").expect("patterns");
+    let redactor = SecretRedactor::new()
+        .with_variables(variables)
+        .with_patterns(patterns);
+    let names = KEYS.iter().map(|entry| key(*entry));
+    let redacted: Vec<_> = names
+        .clone()
+        .map(|name| redactor.redact_name(&name).into_owned())
+        .collect();
+    for ((entry, name), redacted) in KEYS.iter().zip(names).zip(&redacted) {
+        let expected = format!("[redacted:{}]-{}", entry.0, short_hash(&name));
+        assert_eq!(*redacted, expected);
+        assert_eq!(redactor.redact_name(redacted), *redacted);
+    }
+    for (name, expected) in [
+        ("pin 1234", "[redacted:pin]"),
+        ("correct horse", "[redacted:DB_PASSWORD]"),
+        (
+            "https://me:hunter22@host/7",
+            "https://me:[redacted:url-password]@host/7",
+        ),
+        ("password=hunter22", "password=[redacted:assignment]"),
+        (
+            "Authorization: Basic dXNlcjpwYXNzd29yZA==",
+            "Authorization: Basic [redacted:authorization]",
+        ),
+        ("PROJ-7", "PROJ-7"),
+    ] {
+        assert_eq!(redactor.redact_name(name), expected);
+    }
+}
+
+#[test]
+fn a_member_is_a_secret_by_its_key() {
+    let allowed = "[[allow]]\ntext = 'allowed-1'\n";
+    let patterns = SecretPatterns::parse(allowed, "redact.toml").expect("patterns");
+    let redactor = SecretRedactor::new().with_patterns(patterns);
+    let github = key(("github", "ghp_", ALNUM, 36));
+    let marked = "a [redacted:github]";
+    for (key, text, expected) in [
+        ("password", "correcthorse", "[redacted:assignment]"),
+        ("dbPassword", "correcthorse", "[redacted:assignment]"),
+        ("api-key", "abc-123-def", "[redacted:assignment]"),
+        ("OPENAI_API_KEY", "abc-123-def", "[redacted:assignment]"),
+        ("token", &github, "[redacted:github]"),
+        ("note", &github, "[redacted:github]"),
+        ("password", marked, marked),
+        ("password", "allowed-1", "allowed-1"),
+        ("password", "short", "short"),
+        ("password", "${PASSWORD}", "${PASSWORD}"),
+        ("password", "12345678", "12345678"),
+        ("token", "production", "production"),
+        (
+            "secret",
+            "kept in the vault of 2024",
+            "kept in the vault of 2024",
+        ),
+        ("private_key", "/etc/ssl/key1.pem", "/etc/ssl/key1.pem"),
+        ("max_tokens", "4096-tokens", "4096-tokens"),
+        ("model", "gpt-4o-2024-08-06", "gpt-4o-2024-08-06"),
+    ] {
+        assert_eq!(redactor.redact_member(key, text), expected, "{key}={text}");
+    }
+    assert_eq!(redactor.counts().values().sum::<u64>(), 6);
 }
 
 #[test]
