@@ -4,12 +4,12 @@ use crate::cli::Global;
 use crate::exit::wrong_usage;
 use crate::sheet::Format;
 use crate::terminal::printable;
+use crate::without_secrets::{self, of_environment, without_secrets};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use retally_log::{Clock, ManualClock, Root, RunDir, RunId, SystemClock, Timestamp, WriterOptions};
 use retally_redact::{SecretPatterns, SecretRedactor};
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
-use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
@@ -37,8 +37,10 @@ impl Setting {
             }
             Err(_) => Arc::new(SystemClock::new()),
         };
+        let root = Root::new(&global.root);
+        without_secrets::of_root(&root);
         Ok(Self {
-            root: Root::new(&global.root),
+            root,
             clock,
             format: match global.raw_csv {
                 true => Some(Format::RawCsv),
@@ -82,13 +84,8 @@ impl Setting {
 
     /// Returns what takes secrets out of texts, as the environment and the root have it.
     pub(crate) fn redactor(&self) -> Result<SecretRedactor> {
-        let utf8 = |(name, value): (OsString, OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
         let patterns = SecretPatterns::for_root(&self.root)?;
-        Ok(SecretRedactor::new()
-            .with_variables(std::env::vars_os().filter_map(utf8))
-            .with_patterns(patterns))
+        Ok(of_environment().with_patterns(patterns))
     }
 
     /// Returns the run that an id, a prefix or `latest` means.
@@ -143,11 +140,11 @@ impl Setting {
         }
     }
 
-    /// Says something to the person at the terminal that is no data.
+    /// Says something to the person at the terminal that is no data, without secrets.
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet {
             // Nobody is left to be told that telling failed.
-            _ = writeln!(anstream::stderr(), "{}", printable(text));
+            _ = writeln!(anstream::stderr(), "{}", printable(&without_secrets(text)));
         }
     }
 
@@ -158,8 +155,13 @@ impl Setting {
     }
 }
 
-/// Prints an error to stderr.
+/// Prints an error to stderr, without secrets.
 pub(crate) fn complain(text: &str) {
     let red: Style = AnsiColor::Red.on_default().bold();
-    _ = writeln!(anstream::stderr(), "{red}error{red:#}: {}", printable(text));
+    let text = without_secrets(text);
+    _ = writeln!(
+        anstream::stderr(),
+        "{red}error{red:#}: {}",
+        printable(&text)
+    );
 }
