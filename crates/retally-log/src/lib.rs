@@ -14,6 +14,7 @@ mod archive;
 mod audit;
 mod canonical_line;
 mod clock;
+mod copied_line;
 mod entry;
 mod envelope;
 mod event;
@@ -70,6 +71,7 @@ pub use append_error::AppendError;
 pub use archive::{ArchiveError, Archived};
 pub use audit::{Audit, Finding, Problem, SegmentAudit};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use copied_line::{StretchReader, append_copied_event, append_copied_misfit, line_time};
 pub use entry::{Content, Entry, Logged, Place};
 pub use envelope::{Draft, Envelope, ExtraFields};
 pub use event::{

@@ -82,13 +82,8 @@ fn write_line(
 ) -> Result<(), EncodeError> {
     let start = out.len();
     let mut line = LineWriter {
-        out,
-        redactor,
         text_bytes_max,
-        is_first: true,
-        is_nested: false,
-        is_name: false,
-        misfit: None,
+        ..LineWriter::new(out, redactor)
     };
     line.raw("{");
     line.required("seq", &seq);
@@ -107,6 +102,11 @@ fn write_line(
     if let Some(misfit) = misfit {
         return Err(misfit.into());
     }
+    seal(out, start, is_nested)
+}
+
+/// Ends the line that begins at `start` with its checksum and LF.
+pub(crate) fn seal(out: &mut Vec<u8>, start: usize, is_nested: bool) -> Result<(), EncodeError> {
     let digits = checksum_digits(&out[start..]);
     out.extend_from_slice(SEAL_PREFIX);
     out.extend_from_slice(&digits);
@@ -138,7 +138,20 @@ pub(crate) struct LineWriter<'w> {
     misfit: Option<Misfit>,
 }
 
-impl LineWriter<'_> {
+impl<'w> LineWriter<'w> {
+    /// Makes one that cuts nothing.
+    pub(crate) fn new(out: &'w mut Vec<u8>, redactor: Option<&'w dyn Redactor>) -> Self {
+        Self {
+            out,
+            redactor,
+            text_bytes_max: usize::MAX,
+            is_first: true,
+            is_nested: false,
+            is_name: false,
+            misfit: None,
+        }
+    }
+
     pub(crate) fn required<'a, T: FieldValue<'a>>(&mut self, key: &'static str, value: &T) {
         self.key(key);
         self.is_name = NAMES.contains(&key);

@@ -12,7 +12,9 @@ mod redacted_copy;
 mod secret_patterns;
 mod secret_redactor;
 mod secret_values;
+mod segment_files;
 mod shapes;
+mod survey;
 mod value;
 
 pub use redacted_copy::{CopyError, RedactedCopy, copy_redacted};
