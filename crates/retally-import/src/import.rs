@@ -34,7 +34,8 @@ const BATCH_EVENTS_MAX: usize = 10_000;
 /// Appends the events of a run that its log does not hold yet, and creates the run where there is
 /// none. The times are those of `imported`, whatever `options` say.
 ///
-/// An event is known by its issue and key, so the same or an overlapping file changes nothing the
+/// An event is known by its issue and key, as they are or as the redactor of `options` leaves
+/// them, so the same or an overlapping file changes nothing the
 /// second time, in whatever order files are imported. Nothing is created where nothing is new.
 ///
 /// Any number of imports and writers may run at once. Two imports that look at the log at the same
@@ -68,7 +69,8 @@ pub fn import(
     options: WriterOptions,
 ) -> Result<Outcome, ImportError> {
     let ImportedRun { id, times, drafts } = imported;
-    let is_news = find_news(&drafts, &root.run(&id).events_path())?;
+    let events_path = root.run(&id).events_path();
+    let is_news = find_news(&drafts, &events_path, options.redactor.as_deref())?;
     let total = drafts.len();
     let news: Vec<_> = drafts
         .into_iter()

@@ -1,34 +1,62 @@
-use retally_log::{Content, Draft, Entry, LogError, LogReader};
+use retally_log::{Content, Draft, Entry, IssueId, LogError, LogReader, Redactor};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What identifies an event: the text of its issue, and its key.
-type Scope<'a> = (Option<&'a str>, &'a str);
+type Scope<'a> = (Option<Cow<'a, str>>, Cow<'a, str>);
 
 /// Returns for each event whether it is news to the log: no event of its issue bears its key, in
 /// the log or before it among the events. An event without a key always is.
 ///
-/// Memory grows with the events, not with the log.
+/// In the log both may stand as they are, or as the redactor leaves them. Memory grows with the
+/// events, not with the log.
 ///
 /// # Errors
 /// The log cannot be read.
-pub(crate) fn find_news(drafts: &[Draft<'_>], events_path: &Path) -> Result<Vec<bool>, LogError> {
-    let scopes = drafts.iter().filter_map(scope);
+pub(crate) fn find_news(
+    drafts: &[Draft<'_>],
+    events_path: &Path,
+    redactor: Option<&dyn Redactor>,
+) -> Result<Vec<bool>, LogError> {
+    let scopes = |draft| {
+        let scope = scope(draft);
+        let redacted = scope.as_ref().and_then(|scope| redacted(scope, redactor));
+        scope.into_iter().chain(redacted)
+    };
+    let all = drafts.iter().flat_map(scopes);
     let is_known: BTreeMap<Scope<'_>, Cell<bool>> =
-        scopes.map(|scope| (scope, Cell::new(false))).collect();
+        all.map(|scope| (scope, Cell::new(false))).collect();
     let mut log = LogReader::open(events_path)?;
     while log.next(|entry| mark(&is_known, &entry))?.is_some() {}
-    let is_news = |draft: &Draft<'_>| {
-        let known = scope(draft).and_then(|scope| is_known.get(&scope));
-        known.is_none_or(|known| !known.replace(true))
+    let is_news = |draft| {
+        let known = scopes(draft).filter_map(|scope| is_known.get(&scope));
+        !known.fold(false, |is_known, known| is_known | known.replace(true))
     };
     Ok(drafts.iter().map(is_news).collect())
 }
 
 fn scope<'d>(draft: &'d Draft<'_>) -> Option<Scope<'d>> {
-    let issue = draft.event.issue().map(|issue| issue.as_str());
-    draft.key.as_deref().map(|key| (issue, key))
+    let issue = draft.event.issue();
+    let issue = issue.map(|issue| Cow::Borrowed(issue.as_str()));
+    draft.key.as_deref().map(|key| (issue, Cow::Borrowed(key)))
+}
+
+/// Returns what a writer leaves of a scope, where that is another.
+fn redacted<'d>(scope: &Scope<'d>, redactor: Option<&dyn Redactor>) -> Option<Scope<'d>> {
+    let redactor = redactor?;
+    let name = |name: &str| Cow::Owned(redactor.redact_name(name).into_owned());
+    let (issue, key) = scope;
+    let issue = issue.as_ref().map(|issue| {
+        // Written as a number.
+        match IssueId::from(&**issue).is_canonical_integer() {
+            true => issue.clone(),
+            false => name(issue),
+        }
+    });
+    let redacted = (issue, name(key));
+    (redacted != *scope).then_some(redacted)
 }
 
 fn mark(is_known: &BTreeMap<Scope<'_>, Cell<bool>>, entry: &Entry<'_>) {
@@ -36,8 +64,9 @@ fn mark(is_known: &BTreeMap<Scope<'_>, Cell<bool>>, entry: &Entry<'_>) {
         Entry::Rewound => is_known.values().for_each(|known| known.set(false)),
         Entry::Stretch(_, Content::Event(logged)) => {
             let envelope = logged.envelope;
-            let issue = envelope.event.issue().map(|issue| issue.as_str());
-            let key = envelope.key.as_deref();
+            let issue = envelope.event.issue();
+            let issue = issue.map(|issue| Cow::Borrowed(issue.as_str()));
+            let key = envelope.key.as_deref().map(Cow::Borrowed);
             if let Some(known) = key.and_then(|key| is_known.get(&(issue, key))) {
                 known.set(true);
             }
@@ -61,7 +90,7 @@ mod tests {
             .iter()
             .map(|text| Draft::from_json(text.as_bytes()).expect("an event"))
             .collect();
-        let actual = find_news(&drafts, folder.path()).expect("the log is readable");
+        let actual = find_news(&drafts, folder.path(), None).expect("the log is readable");
         assert_eq!(actual, expected, "{lines:?} {events:?}");
     }
 
@@ -109,7 +138,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_an_empty_log() {
         let draft = Draft::from_json(NOTE.as_bytes()).expect("an event");
-        let news = find_news(&[draft], Path::new("not/there")).expect("an empty log");
+        let news = find_news(&[draft], Path::new("not/there"), None).expect("an empty log");
         assert_eq!(news, [true]);
     }
 }

@@ -425,7 +425,7 @@ impl<'a> FieldValue<'a> for BTreeMap<Cow<'a, str>, Cow<'a, str>> {
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
-        line.object(self, |line, value| line.text(value));
+        line.object(self, |line, key, value| line.member_text(key, value));
     }
 }
 
@@ -471,13 +471,11 @@ impl<'a> FieldValue<'a> for Llm<'a> {
             line.optional("provider", self.provider.as_ref());
             line.optional("model", self.model.as_ref());
             line.optional("temperature", self.temperature.as_ref());
-            for (key, value) in &self.other {
-                if ["provider", "model", "temperature"].contains(&&**key) {
-                    line.refuse(Misfit::Taken(key.clone()));
-                }
-                line.free_key(key);
-                line.json(value);
+            let is_field = |key: &str| ["provider", "model", "temperature"].contains(&key);
+            if let Some(key) = self.other.keys().find(|key| is_field(key)) {
+                line.refuse(Misfit::Taken(key.clone()));
             }
+            line.members(&self.other, is_field, LineWriter::json);
         });
     }
 }

@@ -43,7 +43,11 @@ pub(crate) fn plain_or_escaped(text: &str, escape: char) -> String {
 }
 
 /// Returns the first eight hexadecimal digits of the SHA-256 of a text.
-pub(crate) fn short_hash(text: &str) -> String {
+///
+/// ```
+/// assert_eq!(retally_log::short_hash("PROJ-7"), "f78e07f8");
+/// ```
+pub fn short_hash(text: &str) -> String {
     let mut digits = String::new();
     for byte in &Sha256::digest(text.as_bytes())[..4] {
         write!(digits, "{byte:02x}").expect("a String takes every write");

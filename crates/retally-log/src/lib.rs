@@ -14,6 +14,7 @@ mod archive;
 mod audit;
 mod canonical_line;
 mod clock;
+mod copied_line;
 mod entry;
 mod envelope;
 mod event;
@@ -48,6 +49,7 @@ mod proof;
 #[path = "../../../tests/guarantees/random.rs"]
 mod random;
 mod read_ahead;
+mod redacted_keys;
 mod redactor;
 mod removal;
 mod root;
@@ -70,6 +72,7 @@ pub use append_error::AppendError;
 pub use archive::{ArchiveError, Archived};
 pub use audit::{Audit, Finding, Problem, SegmentAudit};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use copied_line::{StretchReader, append_copied_event, append_copied_misfit, line_time};
 pub use entry::{Content, Entry, Logged, Place};
 pub use envelope::{Draft, Envelope, ExtraFields};
 pub use event::{
@@ -79,7 +82,7 @@ pub use event::{
     UnknownEvent,
 };
 pub use field::{IssueStatus, Kind, Llm, Program, RunStatus, Times};
-pub use file_name::file_stem;
+pub use file_name::{file_stem, short_hash};
 pub use format::{
     COMPRESSED_SUFFIX, COUNT_MAX, DEPTH_MAX, EVENTS_DIR, FORMAT_VERSION, LINE_BYTES_MAX,
     SEGMENT_BYTES_MAX, SEGMENT_SUFFIX,

@@ -3,10 +3,10 @@
 use crate::envelope::{Draft, ExtraFields};
 use crate::event::{Event, EventType, Misfit};
 use crate::field::{FieldValue, Kind};
-use crate::file_name::short_hash;
 use crate::format::{COUNT_MAX, DEPTH_MAX, ISSUE_ALIASES, LINE_BYTES_MAX, RESERVED_KEYS};
 use crate::json::{Json, is_depth_sound, repeated_key};
 use crate::line::{LINE_START, SEAL_PREFIX, SEAL_SUFFIX, checksum_digits};
+use crate::redacted_keys::redact_keys;
 use crate::redactor::Redactor;
 use crate::timestamp::Timestamp;
 use std::borrow::Cow;
@@ -40,6 +40,9 @@ pub(crate) struct TextRules<'r> {
     /// Whether long texts are cut, with a mark, where the line would be too long.
     pub(crate) cuts_long_texts: bool,
 }
+
+/// Fields whose texts are names: events are paired and told apart by them.
+const NAMES: [&str; 2] = ["agent", "span"];
 
 /// The lengths in bytes to which texts are cut, one after the other, until the line fits.
 const CUT_LADDER: [usize; 4] = [256 << 10, 32 << 10, 4 << 10, 256];
@@ -79,12 +82,8 @@ fn write_line(
 ) -> Result<(), EncodeError> {
     let start = out.len();
     let mut line = LineWriter {
-        out,
-        redactor,
         text_bytes_max,
-        is_first: true,
-        is_nested: false,
-        misfit: None,
+        ..LineWriter::new(out, redactor)
     };
     line.raw("{");
     line.required("seq", &seq);
@@ -103,6 +102,11 @@ fn write_line(
     if let Some(misfit) = misfit {
         return Err(misfit.into());
     }
+    seal(out, start, is_nested)
+}
+
+/// Ends the line that begins at `start` with its checksum and LF.
+pub(crate) fn seal(out: &mut Vec<u8>, start: usize, is_nested: bool) -> Result<(), EncodeError> {
     let digits = checksum_digits(&out[start..]);
     out.extend_from_slice(SEAL_PREFIX);
     out.extend_from_slice(&digits);
@@ -128,14 +132,31 @@ pub(crate) struct LineWriter<'w> {
     is_first: bool,
     /// Whether anything was written whose depth is not known.
     is_nested: bool,
+    /// Whether the text that is written is a name.
+    is_name: bool,
     /// The first thing that a reader would not take.
     misfit: Option<Misfit>,
 }
 
-impl LineWriter<'_> {
+impl<'w> LineWriter<'w> {
+    /// Makes one that cuts nothing.
+    pub(crate) fn new(out: &'w mut Vec<u8>, redactor: Option<&'w dyn Redactor>) -> Self {
+        Self {
+            out,
+            redactor,
+            text_bytes_max: usize::MAX,
+            is_first: true,
+            is_nested: false,
+            is_name: false,
+            misfit: None,
+        }
+    }
+
     pub(crate) fn required<'a, T: FieldValue<'a>>(&mut self, key: &'static str, value: &T) {
         self.key(key);
+        self.is_name = NAMES.contains(&key);
         value.write(self);
+        self.is_name = false;
     }
 
     pub(crate) fn optional<'a, T: FieldValue<'a>>(&mut self, key: &'static str, value: Option<&T>) {
@@ -176,43 +197,38 @@ impl LineWriter<'_> {
     /// Writes a string that came from outside: redacted, where a redactor is set.
     pub(crate) fn text(&mut self, text: &str) {
         let redacted = match self.redactor {
+            Some(redactor) if self.is_name => redactor.redact_name(text),
             Some(redactor) => redactor.redact(text),
             None => Cow::Borrowed(text),
         };
-        if redacted.len() <= self.text_bytes_max {
-            return self.text_as_is(&redacted);
-        }
-        let kept = &redacted[..redacted.floor_char_boundary(self.text_bytes_max)];
-        self.text_as_is(&format!(
-            "{kept}… [{} bytes cut]",
-            redacted.len() - kept.len()
-        ));
+        self.shortened(&redacted);
     }
 
-    /// Writes a string from outside that tells things apart: it is never cut, and stays different
-    /// from others once it is redacted.
-    pub(crate) fn name(&mut self, name: &str) {
-        let name = self.redacted_name(name);
-        self.text_as_is(&name);
-    }
-
-    /// Writes the key of a member that came from outside.
-    pub(crate) fn free_key(&mut self, key: &str) {
-        let key = self.redacted_name(key);
-        self.key(&key);
-    }
-
-    /// Returns a name without its secrets; then with some digits of its hash, too few to find out
-    /// what it was.
-    fn redacted_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
-        let Some(redactor) = self.redactor else {
-            return Cow::Borrowed(name);
+    /// Writes the string of an object's member.
+    pub(crate) fn member_text(&mut self, key: &str, text: &str) {
+        let redacted = match self.redactor {
+            Some(redactor) => redactor.redact_member(key, text),
+            None => Cow::Borrowed(text),
         };
-        let redacted = redactor.redact(name);
-        if redacted == name {
-            return Cow::Borrowed(name);
+        self.shortened(&redacted);
+    }
+
+    /// Writes a string, cut where it is too long.
+    fn shortened(&mut self, text: &str) {
+        if text.len() <= self.text_bytes_max {
+            return self.text_as_is(text);
         }
-        Cow::Owned(format!("{redacted}-{}", short_hash(name)))
+        let kept = &text[..text.floor_char_boundary(self.text_bytes_max)];
+        self.text_as_is(&format!("{kept}… [{} bytes cut]", text.len() - kept.len()));
+    }
+
+    /// Writes a string from outside that tells things apart: it is never cut.
+    pub(crate) fn name(&mut self, name: &str) {
+        let redacted = match self.redactor {
+            Some(redactor) => redactor.redact_name(name),
+            None => Cow::Borrowed(name),
+        };
+        self.text_as_is(&redacted);
     }
 
     /// Writes a string that is part of the format.
@@ -234,18 +250,32 @@ impl LineWriter<'_> {
         self.raw("}");
     }
 
-    /// Writes an object whose keys came from outside.
+    /// Writes an object whose keys came from outside. `write` gets each of them as it was.
     pub(crate) fn object<K: AsRef<str>, V>(
         &mut self,
         map: &BTreeMap<K, V>,
-        write: impl Fn(&mut Self, &V),
+        write: impl Fn(&mut Self, &str, &V),
     ) {
-        self.nested(|line| {
-            for (key, value) in map {
-                line.free_key(key.as_ref());
-                write(line, value);
-            }
-        });
+        self.nested(|line| line.members(map, |_| false, write));
+    }
+
+    /// Writes members whose keys came from outside. None of the keys becomes one for which
+    /// `is_taken`.
+    pub(crate) fn members<K: AsRef<str>, V>(
+        &mut self,
+        map: &BTreeMap<K, V>,
+        is_taken: impl Fn(&str) -> bool,
+        write: impl Fn(&mut Self, &str, &V),
+    ) {
+        let keys = map.keys().map(AsRef::as_ref);
+        let redacted = self
+            .redactor
+            .and_then(|redactor| redact_keys(redactor, keys, is_taken));
+        for (at, (key, value)) in map.iter().enumerate() {
+            let key = key.as_ref();
+            self.key(redacted.as_ref().map_or(key, |redacted| &redacted[at]));
+            write(self, key, value);
+        }
     }
 
     pub(crate) fn array<T>(&mut self, items: &[T], write: impl Fn(&mut Self, &T)) {
@@ -259,14 +289,15 @@ impl LineWriter<'_> {
         self.raw("]");
     }
 
-    pub(crate) fn json(&mut self, json: &Json) {
+    /// Writes free JSON that stands under a key.
+    pub(crate) fn json(&mut self, key: &str, json: &Json) {
         self.is_nested = true;
         match json {
             Json::Null => self.raw("null"),
             Json::Bool(value) => value.write(self),
             Json::Number(number) => self.raw(number.as_str()),
-            Json::Text(text) => self.text(text),
-            Json::Array(items) => self.array(items, Self::json),
+            Json::Text(text) => self.member_text(key, text),
+            Json::Array(items) => self.array(items, |line, item| line.json(key, item)),
             Json::Object(object) => self.object(object, Self::json),
         }
     }
@@ -277,17 +308,23 @@ impl LineWriter<'_> {
         }
         let event_type = EventType::find(event.type_name());
         let names_issue = event.issue().is_some() || extra.0.iter().any(|(key, _)| key == "issue");
-        for (key, raw) in &extra.0 {
-            let is_taken = RESERVED_KEYS.contains(&&**key)
+        let is_field = |key: &str| {
+            RESERVED_KEYS.contains(&key)
                 || event_type.is_some_and(|known| known.field(key).is_some())
-                || (!names_issue && ISSUE_ALIASES.contains(&&**key));
-            if is_taken {
-                return Err(Misfit::Taken(key.to_string()));
-            }
+                || (!names_issue && ISSUE_ALIASES.contains(&key))
+        };
+        if let Some((key, _)) = extra.0.iter().find(|(key, _)| is_field(key)) {
+            return Err(Misfit::Taken(key.to_string()));
+        }
+        let keys = extra.0.iter().map(|(key, _)| &**key);
+        let redacted = self
+            .redactor
+            .and_then(|redactor| redact_keys(redactor, keys, is_field));
+        for (at, (key, raw)) in extra.0.iter().enumerate() {
             let json = Json::parse(raw)
                 .map_err(|_| Misfit::wrong_for("extra", raw, Cow::Borrowed("JSON")))?;
-            self.free_key(key);
-            self.json(&json);
+            self.key(redacted.as_ref().map_or(key, |redacted| &redacted[at]));
+            self.json(key, &json);
         }
         Ok(())
     }

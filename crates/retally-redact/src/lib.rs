@@ -5,12 +5,17 @@
 //! replaces by `[redacted:kind]`. It is a net and no wall: a secret without a known shape passes.
 #![forbid(unsafe_code)]
 
+mod allowed;
+mod anchors;
 mod mark;
 mod redacted_copy;
 mod secret_patterns;
 mod secret_redactor;
 mod secret_values;
+mod segment_files;
 mod shapes;
+mod survey;
+mod value;
 
 pub use redacted_copy::{CopyError, RedactedCopy, copy_redacted};
 pub use secret_patterns::{PatternsError, REDACT_FILE, SecretPatterns};

@@ -6,6 +6,8 @@ pub(crate) struct Found<'k> {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) kind: &'k str,
+    /// Whether it could be found by trying, with something to check a guess against.
+    pub(crate) is_guessable: bool,
 }
 
 /// How the text begins that stands for a secret.
@@ -34,9 +36,33 @@ pub(crate) fn replace(text: &str, mut found: Vec<Found<'_>>) -> String {
     replaced + &text[copied..]
 }
 
-/// Returns where marks of a known kind stand, in which nothing is looked for: what was redacted
-/// once stays as it is.
-pub(crate) fn marks(text: &str, is_kind: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+/// Leaves out what is found in marks of a known kind alone, as what was redacted once stays as it
+/// is. A secret that holds a mark and more takes all of the mark in.
+pub(crate) fn spare_marks(text: &str, is_kind: impl Fn(&str) -> bool, found: &mut Vec<Found<'_>>) {
+    let marks = marks(text, is_kind);
+    found.retain_mut(|secret| {
+        let end = secret.end;
+        let first = marks.partition_point(|mark| mark.end <= secret.start);
+        let inside = marks[first..].iter().take_while(|mark| mark.start < end);
+        let mut rest = secret.start;
+        let mut has_more = false;
+        for mark in inside {
+            has_more |= rest < mark.start;
+            secret.start = secret.start.min(mark.start);
+            secret.end = secret.end.max(mark.end);
+            rest = mark.end;
+        }
+        has_more || rest < end
+    });
+}
+
+/// Returns whether a mark of a known kind stands in a text.
+pub(crate) fn has_marks(text: &str, is_kind: impl Fn(&str) -> bool) -> bool {
+    !marks(text, is_kind).is_empty()
+}
+
+/// Returns where marks of a known kind stand.
+fn marks(text: &str, is_kind: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     let mut marks = Vec::new();
     let mut from = 0;
     while let Some(at) = text[from..].find(MARK_START) {

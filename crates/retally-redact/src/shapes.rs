@@ -1,5 +1,7 @@
 //! The shapes of the keys that services give out, as their documentation shows them.
 
+use crate::value::Value;
+
 /// A shape in which a secret comes.
 pub(crate) struct Shape {
     /// What stands in the mark.
@@ -7,10 +9,51 @@ pub(crate) struct Shape {
     /// Texts of which one stands in each secret of this shape or in front of it, in whatever case;
     /// where none does, the pattern is not looked for.
     pub(crate) anchors: &'static [&'static str],
-    /// Its first group is the secret; without one the whole match is.
+    /// The first of its groups that takes part is the secret; without one the whole match is.
     pub(crate) pattern: &'static str,
-    /// Whether it must hold a digit and a letter to be one: its pattern alone fits plain words.
-    pub(crate) is_mixed: bool,
+    pub(crate) proof: Proof,
+}
+
+/// What a match must be to be a secret, beyond what its pattern says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Nothing else has this shape.
+    Shape,
+    /// It holds a digit and a letter: plain words fit the pattern too.
+    Mixed,
+    /// It is no words with hyphens between them either.
+    Random,
+    /// It is nothing that is filled in later. People may have thought it up.
+    Filled,
+    /// It is no words either. People may have thought it up.
+    Credential,
+    /// It is assigned to a word, and is no code. People may have thought it up.
+    Assigned(Value),
+}
+
+impl Shape {
+    /// Returns whether secrets of this shape can be found by trying: then nothing may be written
+    /// that a guess could be checked against.
+    pub(crate) fn is_guessable(&self) -> bool {
+        matches!(
+            self.proof,
+            Proof::Filled | Proof::Credential | Proof::Assigned(_)
+        )
+    }
+}
+
+const fn of(
+    proof: Proof,
+    kind: &'static str,
+    anchors: &'static [&'static str],
+    pattern: &'static str,
+) -> Shape {
+    Shape {
+        kind,
+        anchors,
+        pattern,
+        proof,
+    }
 }
 
 const fn shape(
@@ -18,12 +61,7 @@ const fn shape(
     anchors: &'static [&'static str],
     pattern: &'static str,
 ) -> Shape {
-    Shape {
-        kind,
-        anchors,
-        pattern,
-        is_mixed: false,
-    }
+    of(Proof::Shape, kind, anchors, pattern)
 }
 
 const fn mixed(
@@ -31,12 +69,30 @@ const fn mixed(
     anchors: &'static [&'static str],
     pattern: &'static str,
 ) -> Shape {
-    Shape {
-        kind,
-        anchors,
-        pattern,
-        is_mixed: true,
-    }
+    of(Proof::Mixed, kind, anchors, pattern)
+}
+
+/// Stands for two dots with six characters between them, which is no word.
+pub(crate) const SPACED_DOTS: &str = "..";
+
+/// The pattern of a value that is assigned to a word, of some least length: in quotes of either
+/// kind, which may be escaped, or bare.
+macro_rules! assigned {
+    ($word:literal, $length:literal) => {
+        concat!(
+            r#"(?i)(?:"#,
+            $word,
+            r#"["'`\\]{0,4}\s{0,3}(?:=>|:=|[:=])[:=]?\s{0,3}\\{0,3}|--[a-z-]{0,20}"#,
+            $word,
+            r#" {1,3})(?:"((?:[^"\\\s]|\\[^"\s]){"#,
+            $length,
+            r#",})|'((?:[^'\\\s]|\\[^'\s]){"#,
+            $length,
+            r#",})|`?([!#$%*+./0-9:=?@A-Z^_a-z~-]{"#,
+            $length,
+            r#",}))"#
+        )
+    };
 }
 
 /// All shapes. Of two that begin at one place the longer names the kind, else the earlier.
@@ -47,11 +103,23 @@ pub(crate) const SHAPES: &[Shape] = &[
         r"(?s)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)",
     ),
     mixed("anthropic", &["sk-ant-"], r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-    mixed("openai", &["sk-"], r"\bsk-[A-Za-z0-9_-]{20,}"),
+    mixed("openrouter", &["sk-or-"], r"\bsk-or-[A-Za-z0-9_-]{20,}"),
+    shape("langfuse", &["sk-lf-"], r"\bsk-lf-[a-f0-9-]{36}"),
+    mixed(
+        "openai",
+        &["sk-proj-", "sk-svcacct-", "sk-admin-"],
+        r"\bsk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{20,}",
+    ),
+    of(
+        Proof::Random,
+        "openai",
+        &["sk-"],
+        r"\bsk-[A-Za-z0-9_-]{20,}",
+    ),
     shape(
         "github",
         &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"],
-        r"\bgh[pousr]_[A-Za-z0-9]{36,}",
+        r"\b(?:gh[pour]_[A-Za-z0-9]{36,}|ghs_[A-Za-z0-9_.-]{36,})",
     ),
     shape(
         "github",
@@ -62,10 +130,11 @@ pub(crate) const SHAPES: &[Shape] = &[
         "gitlab",
         &[
             "glpat-", "glptt-", "gldt-", "glrt-", "glcbt-", "glsoat-", "glagent-", "glft-",
-            "glimt-", "gloas-",
+            "glimt-", "gloas-", "glrtr-", "glffct-", "glwt-",
         ],
-        r"\bgl(?:pat|ptt|dt|rt|cbt|soat|agent|ft|imt|oas)-[A-Za-z0-9_.-]{20,}",
+        r"\bgl(?:pat|ptt|dt|rt|rtr|cbt|soat|agent|ft|ffct|imt|oas|wt)-[A-Za-z0-9_.-]{20,}",
     ),
+    shape("gitlab", &["GR1348941"], r"\bGR1348941[A-Za-z0-9_-]{20,}"),
     shape(
         "aws",
         &["AKIA", "ASIA", "ABIA", "ACCA"],
@@ -83,6 +152,7 @@ pub(crate) const SHAPES: &[Shape] = &[
     ),
     shape("google", &["AIza"], r"\bAIza[A-Za-z0-9_-]{35}"),
     shape("google", &["ya29."], r"\bya29\.[A-Za-z0-9_-]{20,}"),
+    shape("google", &["AQ.Ab"], r"\bAQ\.Ab[A-Za-z0-9_-]{40,}"),
     shape("google", &["GOCSPX-"], r"\bGOCSPX-[A-Za-z0-9_-]{20,}"),
     mixed(
         "slack",
@@ -100,7 +170,11 @@ pub(crate) const SHAPES: &[Shape] = &[
         r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
     ),
     shape("stripe", &["whsec_"], r"\bwhsec_[A-Za-z0-9+/=]{24,}"),
-    shape("hugging-face", &["hf_"], r"\bhf_[A-Za-z0-9]{30,}"),
+    shape(
+        "hugging-face",
+        &["hf_", "api_org_"],
+        r"\b(?:hf|api_org)_[A-Za-z0-9]{30,}",
+    ),
     shape("npm", &["npm_"], r"\bnpm_[A-Za-z0-9]{36,}"),
     shape("pypi", &["pypi-"], r"\bpypi-AgE[A-Za-z0-9_-]{40,}"),
     shape(
@@ -113,25 +187,36 @@ pub(crate) const SHAPES: &[Shape] = &[
         &["sig="],
         r"[?&]sig=([A-Za-z0-9%+/]{30,}(?:=|%3D)*)",
     ),
+    mixed(
+        "azure",
+        &["Q~"],
+        r"\b[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}",
+    ),
     shape(
         "jwt",
         &["eyJ"],
         r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
     ),
-    shape(
+    of(
+        Proof::Filled,
         "url-password",
         &["://"],
-        r#"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/?#:@"'<>]{0,100}:([^\s/?#@"'<>$][^\s/?#@"'<>]{2,300})@"#,
+        r#"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/?#:@"'<>`|\\]{0,100}:([^\s/?#"'<>`|\\]{3,300})@"#,
     ),
     mixed(
         "url-password",
         &["://"],
         r#"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://([A-Za-z0-9_-]{20,300})@"#,
     ),
-    mixed(
+    of(
+        Proof::Credential,
         "authorization",
         &["bearer", "basic", "authorization"],
-        r"(?i)\b(?:bearer|basic|authorization:?\s+token)\s+([A-Za-z0-9._~+/-]{16,}=*)",
+        concat!(
+            r#"\b(?i:(?:bearer|basic) {1,4}|authorization\s{1,3}token\s{1,3}"#,
+            r#"|authorization["'\\]{0,4}\s{0,3}[:=]\s{0,3}["'\\]{0,4}"#,
+            r#"(?:(?:bearer|basic|token|bot|api-?key|key) {1,4})?)([A-Za-z0-9._~+/-]{16,}=*)"#,
+        ),
     ),
     shape(
         "sendgrid",
@@ -149,11 +234,32 @@ pub(crate) const SHAPES: &[Shape] = &[
         &["/api/webhooks/"],
         r"discord(?:app)?\.com/api/webhooks/[0-9]+/([A-Za-z0-9_-]{40,})",
     ),
+    // The number of a bot in base64, a time, and the secret.
+    mixed(
+        "discord",
+        &[SPACED_DOTS],
+        r"\b(?:M[Tjz]|N[DTjz]|O[DT])[A-Za-z0-9_-]{22,26}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,45}",
+    ),
     shape("digitalocean", &["_v1_"], r"\bdo[opr]_v1_[a-f0-9]{64}"),
     shape("databricks", &["dapi"], r"\bdapi[a-f0-9]{32}"),
     shape("groq", &["gsk_"], r"\bgsk_[A-Za-z0-9]{40,}"),
     shape("replicate", &["r8_"], r"\br8_[A-Za-z0-9]{30,}"),
     shape("xai", &["xai-"], r"\bxai-[A-Za-z0-9]{40,}"),
+    shape("nvidia", &["nvapi-"], r"\bnvapi-[A-Za-z0-9_-]{40,}"),
+    shape("cerebras", &["csk-"], r"\bcsk-[a-z0-9]{40,}"),
+    mixed("together", &["tgp_v1_"], r"\btgp_v1_[A-Za-z0-9_-]{30,}"),
+    mixed(
+        "langsmith",
+        &["lsv2_"],
+        r"\blsv2_(?:pt|sk)_[A-Za-z0-9]{20,}(?:_[A-Za-z0-9]+)?",
+    ),
+    mixed("tavily", &["tvly-"], r"\btvly-[A-Za-z0-9_-]{20,}"),
+    shape("pinecone", &["pcsk_"], r"\bpcsk_[A-Za-z0-9_]{50,}"),
+    mixed("jina", &["jina_"], r"\bjina_[A-Za-z0-9_-]{40,}"),
+    shape("elevenlabs", &["sk_"], r"\bsk_[a-f0-9]{48}\b"),
+    shape("firecrawl", &["fc-"], r"\bfc-[a-f0-9]{32}\b"),
+    shape("e2b", &["e2b_"], r"\be2b_[a-f0-9]{40}\b"),
+    shape("llama-cloud", &["llx-"], r"\bllx-[A-Za-z0-9]{40,}"),
     shape("perplexity", &["pplx-"], r"\bpplx-[A-Za-z0-9]{40,}"),
     mixed(
         "vault",
@@ -164,6 +270,53 @@ pub(crate) const SHAPES: &[Shape] = &[
         "docker",
         &["dckr_"],
         r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}",
+    ),
+    shape(
+        "terraform",
+        &[".atlasv1."],
+        r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,}",
+    ),
+    shape(
+        "doppler",
+        &[
+            "dp.pt.",
+            "dp.st.",
+            "dp.ct.",
+            "dp.sa.",
+            "dp.scim.",
+            "dp.audit.",
+        ],
+        r"\bdp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}\b",
+    ),
+    shape(
+        "fly",
+        &["fm1_", "fm2_", "fm1r_", "fm1a_", "fo1_"],
+        r"\b(?:fm1[ra]?_|fm2_|fo1_)[A-Za-z0-9+/=_-]{40,}(?:,fm[12][ra]?_[A-Za-z0-9+/=_-]{40,})*",
+    ),
+    shape("heroku", &["HRKU-"], r"\bHRKU-[A-Za-z0-9_-]{30,}"),
+    shape("pulumi", &["pul-"], r"\bpul-[a-f0-9]{40}\b"),
+    shape(
+        "planetscale",
+        &["pscale_"],
+        r"\bpscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{30,}",
+    ),
+    shape("alibaba", &["LTAI"], r"\bLTAI[A-Za-z0-9]{20}\b"),
+    shape("rubygems", &["rubygems_"], r"\brubygems_[a-f0-9]{48}\b"),
+    shape("buildkite", &["bkua_"], r"\bbkua_[a-f0-9]{40}\b"),
+    shape("circleci", &["CCIPAT_"], r"\bCCIPAT_[A-Za-z0-9_-]{40,}"),
+    shape("sourcegraph", &["sgp_"], r"\bsgp_[A-Za-z0-9_]{40,}"),
+    shape("artifactory", &["AKCp"], r"\bAKCp[A-Za-z0-9]{69,}\b"),
+    shape("1password", &["ops_eyJ"], r"\bops_eyJ[A-Za-z0-9+/=_-]{60,}"),
+    mixed(
+        "square",
+        &["sq0csp-", "sq0atp-"],
+        r"\bsq0(?:csp|atp)-[A-Za-z0-9_-]{20,}",
+    ),
+    mixed("dropbox", &["sl."], r"\bsl\.(?:u\.)?[A-Za-z0-9_-]{60,}"),
+    shape(
+        "mapbox",
+        &["sk.eyJ"],
+        r"\bsk\.eyJ[A-Za-z0-9_-]{40,}\.[A-Za-z0-9_-]{20,}",
     ),
     shape("linear", &["lin_"], r"\blin_(?:api|oauth)_[A-Za-z0-9]{30,}"),
     shape(
@@ -208,19 +361,34 @@ pub(crate) const SHAPES: &[Shape] = &[
     shape("netlify", &["nfp_"], r"\bnfp_[A-Za-z0-9]{36,}"),
     shape("figma", &["figd_"], r"\bfigd_[A-Za-z0-9_-]{36,}"),
     shape("crates-io", &["cio"], r"\bcio[A-Za-z0-9]{32}\b"),
-    mixed(
+    of(
+        Proof::Assigned(Value::Password),
         "assignment",
-        &["passw"],
-        r#"(?i)passw(?:or)?d\\?["']?(?:\s{0,3}[:=]\s{0,3}|\s)\\?["']?([A-Za-z0-9_.+/~!#%^*-]{8,})"#,
+        &["passw", "passphrase"],
+        assigned!("(?:passw(?:or)?d|passphrase)", "8"),
     ),
-    mixed(
+    of(
+        Proof::Assigned(Value::Token),
         "assignment",
-        &["--"],
-        r#"(?i)--(?:password|token|secret|api-key)[ =]["']?([A-Za-z0-9_.+/~!#%^*-]{8,})"#,
-    ),
-    mixed(
-        "assignment",
-        &["key", "secret", "token", "passw"],
-        r#"(?i)(?:api[_-]?key|secret|token|passw(?:or)?d|access[_-]?key|private[_-]?key)\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?([A-Za-z0-9_.+/~-]{12,}={0,2})"#,
+        &[
+            "api_key",
+            "api-key",
+            "apikey",
+            "secret",
+            "token",
+            "access_key",
+            "access-key",
+            "accesskey",
+            "private_key",
+            "private-key",
+            "privatekey",
+            "auth_key",
+            "auth-key",
+            "authkey",
+        ],
+        assigned!(
+            "(?:api[_-]?key|secret(?:[_-]?key)?|token|(?:access|private|auth)[_-]?key)",
+            "12"
+        ),
     ),
 ];

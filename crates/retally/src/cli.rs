@@ -409,7 +409,9 @@ pub(crate) struct Purge {
 #[command(after_help = "\
 Secrets are the keys of many services by their shape, the values of environment variables whose
 names hold KEY, TOKEN, SECRET or PASSWORD, and what the patterns of redact.toml in the root find.
-The id of the copy is printed. Damaged lines are left out, as they may hold anything.
+The id of the copy is printed. It gets its name once it was compared line by line with the run; one
+that stands already is only compared. Damaged lines may hold anything and are left out: then the exit
+code is 1, their number is said, and the run stays whatever the options say.
 
 Examples:
   retally redact latest
@@ -421,7 +423,7 @@ pub(crate) struct Redact {
     /// The id of the copy; that of the run and `_redacted` where it is left out
     #[arg(long, value_name = "ID")]
     pub(crate) to: Option<RunId>,
-    /// Remove the run once the copy is whole and survives power loss
+    /// Remove the run once a copy of all of it survives power loss
     #[arg(long)]
     pub(crate) remove_original: bool,
     #[command(flatten)]

@@ -28,6 +28,7 @@ mod status_line;
 mod terminal;
 mod view;
 mod watch_log;
+mod without_secrets;
 
 use crate::cli::Cli;
 use crate::exit::{Exit, WrongUsage};
@@ -59,13 +60,18 @@ fn main() -> ExitCode {
 }
 
 /// Prints what the argument parser has to say: help, a version, or what was wrong. A script may
-/// have passed data on, so nothing in it reaches the terminal that would act there.
+/// have passed data on, so nothing in it reaches the terminal that would act there, and no secret.
 fn answer(error: &clap::Error) -> ExitCode {
     let is_hostile = std::env::args_os().any(|arg| terminal::has_active(&arg.to_string_lossy()));
-    if !is_hostile {
+    let text = error.render().to_string();
+    let said = match error.use_stderr() {
+        true => without_secrets::without_secrets(&text),
+        false => text.clone(),
+    };
+    if !is_hostile && said == text {
         error.exit();
     }
-    let text = terminal::printable_lines(&error.render().to_string());
+    let text = terminal::printable_lines(&said);
     // Nobody is left to be told that telling failed.
     _ = writeln!(std::io::stderr(), "{text}");
     Exit::WrongUsage.into()

@@ -5,6 +5,7 @@ use crate::columns::start_of;
 use crate::exit::wrong_usage;
 use crate::sheet::Format;
 use crate::terminal::printable;
+use crate::without_secrets::{self, of_environment, without_secrets};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use retally_log::{
@@ -12,7 +13,6 @@ use retally_log::{
 };
 use retally_redact::{SecretPatterns, SecretRedactor};
 use retally_reduce::{AsOf, PriceBook, RunFold, RunState, fold_as_of};
-use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,8 +41,10 @@ impl Setting {
             }
             Err(_) => Arc::new(SystemClock::new()),
         };
+        let root = Root::new(&global.root);
+        without_secrets::of_root(&root);
         Ok(Self {
-            root: Root::new(&global.root),
+            root,
             clock,
             format,
             is_quiet: global.quiet,
@@ -90,13 +92,8 @@ impl Setting {
 
     /// Returns what takes secrets out of texts, as the environment and the root have it.
     pub(crate) fn redactor(&self) -> Result<SecretRedactor> {
-        let utf8 = |(name, value): (OsString, OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
         let patterns = SecretPatterns::for_root(&self.root)?;
-        Ok(SecretRedactor::new()
-            .with_variables(std::env::vars_os().filter_map(utf8))
-            .with_patterns(patterns))
+        Ok(of_environment().with_patterns(patterns))
     }
 
     /// Returns the run that an id, a prefix or `latest` means.
@@ -158,11 +155,11 @@ impl Setting {
         }
     }
 
-    /// Says something to the person at the terminal that is no data.
+    /// Says something to the person at the terminal that is no data, without secrets.
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet {
             // Nobody is left to be told that telling failed.
-            _ = writeln!(anstream::stderr(), "{}", printable(text));
+            _ = writeln!(anstream::stderr(), "{}", printable(&without_secrets(text)));
         }
     }
 
@@ -202,9 +199,9 @@ fn with_short_name(error: RootError) -> RootError {
     }
 }
 
-/// Prints an error to stderr.
+/// Prints an error to stderr, without secrets.
 pub(crate) fn complain(text: &str) {
     let red: Style = AnsiColor::Red.on_default().bold();
-    let text = start_of(&printable(text), MESSAGE_COLUMNS_MAX);
+    let text = start_of(&printable(&without_secrets(text)), MESSAGE_COLUMNS_MAX);
     _ = writeln!(anstream::stderr(), "{red}error{red:#}: {text}");
 }

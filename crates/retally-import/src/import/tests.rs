@@ -329,3 +329,54 @@ proptest! {
         prop_assert_eq!(keys, expected);
     }
 }
+
+/// Takes each word that begins with `sk-` for a secret.
+struct Words;
+
+impl retally_log::Redactor for Words {
+    fn redact<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
+        let words = text.split(' ').map(|word| match word.starts_with("sk-") {
+            true => "[redacted:key]",
+            false => word,
+        });
+        words.collect::<Vec<_>>().join(" ").into()
+    }
+
+    fn redact_name<'t>(&self, name: &'t str) -> std::borrow::Cow<'t, str> {
+        match name.strip_prefix("sk-") {
+            Some(secret) => format!("[redacted:key]-{}", secret.len()).into(),
+            None => name.into(),
+        }
+    }
+}
+
+#[test]
+fn what_a_redactor_left_of_keys_and_issues_is_known_again() {
+    let sandbox = Sandbox::new();
+    let lines = [
+        r#"{"ts":"2024-12-03T14:30:22Z","type":"issue.started","issue":"sk-1","key":"a"}"#,
+        r#"{"ts":"2024-12-03T14:30:22Z","type":"issue.started","issue":"sk-22","key":"a"}"#,
+        r#"{"ts":"2024-12-03T14:30:22Z","type":"note.added","text":"x","issue":7,"key":"sk-1"}"#,
+        r#"{"ts":"2024-12-03T14:30:22Z","type":"note.added","text":"x","key":"sk-22"}"#,
+    ];
+    let bytes = lines.join("\n");
+    let import_all = |redactor: Option<Arc<dyn retally_log::Redactor>>| {
+        let parsed = parse("jsonl", bytes.as_bytes()).expect("the file is of the format");
+        let options = WriterOptions {
+            redactor,
+            ..WriterOptions::default()
+        };
+        let run = parsed.runs.into_iter().next().expect("a run");
+        let outcome = import(&sandbox.root, run, options).expect("the import succeeds");
+        (outcome.appended, outcome.known)
+    };
+    assert_eq!(import_all(Some(Arc::new(Words))), (4, 0));
+    assert_eq!(import_all(Some(Arc::new(Words))), (0, 4));
+    assert_eq!(import_all(None), (4, 0), "what they were cannot be known");
+    assert_eq!(import_all(None), (0, 4));
+    assert_eq!(
+        import_all(Some(Arc::new(Words))),
+        (0, 4),
+        "known as they are"
+    );
+}

@@ -316,6 +316,20 @@ impl crate::redactor::Redactor for Words {
         });
         words.collect::<Vec<_>>().join(" ").into()
     }
+
+    fn redact_name<'t>(&self, name: &'t str) -> Cow<'t, str> {
+        match name.strip_prefix("sk-") {
+            Some(secret) if secret.len() == 1 => format!("[name:{secret}]").into(),
+            _ => self.redact(name),
+        }
+    }
+
+    fn redact_member<'t>(&self, key: &str, text: &'t str) -> Cow<'t, str> {
+        match key {
+            "password" => "[member]".into(),
+            _ => self.redact(text),
+        }
+    }
 }
 
 /// Returns the line of a draft, which holds no secret, without its frame.
@@ -351,29 +365,43 @@ fn no_text_from_outside_reaches_the_line_with_its_secrets() {
             provider: Some("at sk-1".into()),
             model: None,
             temperature: None,
-            other: object(r#"{"sk-1":["sk-1",{"a":"sk-1"}]}"#),
+            other: object(r#"{"sk-1":["sk-1",{"a":"sk-1","password":["x",{"y":"z"}]}]}"#),
         }),
         mode: Some("sk-1 all".into()),
         specific_issue: Some("sk-1".into()),
         config: Some(object(
-            r#"{"sk-1":1,"sk-2":2,"a":{"\u0073k-3":"\u0073k-4"}}"#,
+            r#"{"sk-1":1,"sk-22":2,"sk-23":3,"[redacted:key]-2":4,"a":{"\u0073k-3":"\u0073k-4"}}"#,
         )),
-        tags: Some([("sk-1".into(), "sk-2".into())].into()),
+        tags: Some(
+            [
+                ("sk-1".into(), "sk-2".into()),
+                ("password".into(), "x".into()),
+            ]
+            .into(),
+        ),
     }
     .into();
     draft.key = Some("sk-1".into());
     draft
         .extra
         .push("sk-1", &Json::parse(r#"["sk-1"]"#).expect("JSON"));
-    let name = "[redacted:key]-0f2c10bf";
+    let name = "[name:1]";
     let expected = format!(
-        r#""type":"run.started","key":"{name}","project_id":"{name}","llm":{{"provider":"at [redacted:key]","{name}":["[redacted:key]",{{"a":"[redacted:key]"}}]}},"mode":"[redacted:key] all","specific_issue":"{name}","config":{{"a":{{"[redacted:key]-4d89207f":"[redacted:key]"}},"{name}":1,"[redacted:key]-bbaae8c9":2}},"tags":{{"{name}":"[redacted:key]"}},"{name}":["[redacted:key]"]"#
+        r#""type":"run.started","key":"{name}","project_id":"{name}","llm":{{"provider":"at [redacted:key]","{name}":["[redacted:key]",{{"a":"[redacted:key]","password":["[member]",{{"y":"z"}}]}}]}},"mode":"[redacted:key] all","specific_issue":"{name}","config":{{"[redacted:key]-2":4,"a":{{"[name:3]":"[redacted:key]"}},"{name}":1,"[redacted:key]":2,"[redacted:key]-3":3}},"tags":{{"password":"[member]","{name}":"[redacted:key]"}},"{name}":["[redacted:key]"]"#
     );
     assert_eq!(redacted(&draft), expected);
     let unknown = UnknownEvent::new("sk-1").expect("unknown");
     assert_eq!(
         redacted(&Event::Unknown(unknown).into()),
         format!("\"type\":\"{name}\"")
+    );
+    let mut debug = Draft::from_json(
+        br#"{"type":"debug.attempted","issue":"sk-1","agent":"sk-1","span":"sk-1"}"#,
+    );
+    let debug = debug.as_mut().expect("an event");
+    assert_eq!(
+        redacted(debug),
+        format!(r#""type":"debug.attempted","issue":"{name}","agent":"{name}","span":"{name}""#)
     );
 }
 

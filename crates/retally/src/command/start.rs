@@ -13,7 +13,7 @@ pub(crate) fn run(setting: &Setting, options: Start) -> Result<Exit> {
     let redactor = writer_options.redactor.as_deref();
     // The project is in the name of the folder too.
     let project = redactor.map_or(options.project.as_str().into(), |it| {
-        it.redact(&options.project)
+        it.redact_name(&options.project)
     });
     let id = match Setting::pinned_run_id()? {
         Some(id) => id,
