@@ -253,9 +253,14 @@ impl LogReader {
     /// ahead by several threads of rayon's pool; returns whether there was such a stretch.
     ///
     /// Whoever has much to read calls this in turn with [`next`](Self::next), which has all else
-    /// to say: of damage, of the ends of segments, and of segments that take turns.
+    /// to say: of damage, of the ends of segments, and of segments that take turns. On a thread of
+    /// the pool itself nothing is read ahead: while it waits it would take up other work, under
+    /// whatever locks its caller holds.
     pub fn read_ahead(&mut self, visit: impl FnMut(Entry<'_>) -> bool + Send) -> bool {
-        if self.is_rewound || (self.in_a_row < IN_A_ROW_MIN && !self.heads.is_empty()) {
+        if rayon::current_thread_index().is_some()
+            || self.is_rewound
+            || (self.in_a_row < IN_A_ROW_MIN && !self.heads.is_empty())
+        {
             return false;
         }
         let Some(at) = self.select() else {

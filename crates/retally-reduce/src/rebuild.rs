@@ -3,10 +3,12 @@
 use crate::fold::{RunFold, UpdateError};
 use crate::price_book::PriceBook;
 use crate::report_files::{Change, RunFiles};
-use rayon::prelude::*;
 use retally_log::RunId;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 /// What a rebuild does with the differences that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,27 @@ pub fn rebuild(
         on_rebuilt(&rebuilt);
         rebuilt
     };
-    runs.par_iter().map(rebuild).collect()
+    // Threads of their own: one of rayon's that waits for its share of a run would take up another
+    // run, and wait for the lock of that under the lock of this.
+    let next = AtomicUsize::new(0);
+    let rebuild_some = || {
+        let mut rebuilt = Vec::new();
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(run_id) = runs.get(at)
+        {
+            rebuilt.push((at, rebuild(run_id)));
+        }
+        rebuilt
+    };
+    let threads = rayon::current_num_threads().min(runs.len());
+    let mut rebuilt = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(rebuild_some)).collect();
+        let ended = threads.into_iter().map(ScopedJoinHandle::join);
+        let ended = ended.map(|some| some.unwrap_or_else(|panic| resume_unwind(panic)));
+        ended.flatten().collect::<Vec<_>>()
+    });
+    rebuilt.sort_by_key(|(at, _)| *at);
+    rebuilt.into_iter().map(|(_, rebuilt)| rebuilt).collect()
 }
 
 fn rebuild_run(

@@ -43,7 +43,9 @@ pub(crate) fn visit_issues<R: Send>(
 ) -> Vec<R> {
     let odd = OnceLock::new();
     let visit_all = |id: &&IssueId<'static>| issue_reports(state, id, &odd).map(&visit);
-    if issues.len() < PARALLEL_ISSUES_MIN {
+    // A thread of rayon's that waits takes up other work, which may wait for a lock that this holds.
+    let is_of_pool = rayon::current_thread_index().is_some();
+    if is_of_pool || issues.len() < PARALLEL_ISSUES_MIN {
         issues.iter().flat_map(visit_all).collect()
     } else {
         issues.par_iter().flat_map_iter(visit_all).collect()
