@@ -61,6 +61,34 @@ impl Timestamp {
         DateTime::from_timestamp_micros(self.0).expect("chrono holds the years 0000 to 9999")
     }
 
+    /// Writes its text into `buffer`.
+    fn write(self, buffer: &mut [u8; 27]) -> &str {
+        let time = self.to_datetime();
+        let micros = u32::try_from(self.0.rem_euclid(MICROS_PER_SECOND)).unwrap_or(0);
+        let year = u32::try_from(time.year()).unwrap_or(0);
+        *buffer = *b"0000-00-00T00:00:00.000000Z";
+        for (at, number) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, time.month()),
+            (8, time.day()),
+            (11, time.hour()),
+            (14, time.minute()),
+            (17, time.second()),
+            (20, micros / 10_000),
+            (22, micros / 100 % 100),
+            (24, micros % 100),
+        ] {
+            for (digit, byte) in [number / 10, number % 10]
+                .into_iter()
+                .zip(&mut buffer[at..])
+            {
+                *byte += digit.to_le_bytes()[0];
+            }
+        }
+        std::str::from_utf8(buffer).expect("digits and separators are ASCII")
+    }
+
     /// Parses the form in which it is written, or returns `None`.
     pub(crate) fn parse_canonical(text: &[u8; 27]) -> Option<Self> {
         let date = pairs(text, 0, b"0000-00-")?;
@@ -102,7 +130,7 @@ impl Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
-            true => serializer.collect_str(self),
+            true => serializer.serialize_str(self.write(&mut [0; 27])),
             false => serializer.serialize_i64(self.0),
         }
     }
@@ -135,18 +163,7 @@ impl From<DateTime<chrono::Utc>> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.to_datetime();
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-            time.year(),
-            time.month(),
-            time.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            self.0.rem_euclid(MICROS_PER_SECOND)
-        )
+        f.write_str(self.write(&mut [0; 27]))
     }
 }
 

@@ -31,11 +31,18 @@ impl Seconds {
     pub fn as_micros(self) -> u128 {
         self.micros
     }
+
+    fn printed(self) -> Decimal {
+        Decimal {
+            scaled: round_half_even(self.micros, 1000),
+            places: 3,
+        }
+    }
 }
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&decimal(round_half_even(self.micros, 1000), 3))
+        f.pad(&self.printed().to_string())
     }
 }
 
@@ -66,13 +73,19 @@ impl Percent {
     pub fn denominator(self) -> u128 {
         self.denominator
     }
+
+    fn printed(self) -> Decimal {
+        let part = self.numerator.saturating_mul(100 * 100);
+        Decimal {
+            scaled: round_half_even(part, self.denominator),
+            places: 2,
+        }
+    }
 }
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hundredths =
-            round_half_even(self.numerator.saturating_mul(100 * 100), self.denominator);
-        f.pad(&decimal(hundredths, 2))
+        f.pad(&self.printed().to_string())
     }
 }
 
@@ -92,11 +105,18 @@ impl Usd {
     pub fn as_nanos(self) -> u128 {
         self.nanos
     }
+
+    fn printed(self) -> Decimal {
+        Decimal {
+            scaled: round_half_even(self.nanos, 1000),
+            places: 6,
+        }
+    }
 }
 
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&decimal(round_half_even(self.nanos, 1000), 6))
+        f.pad(&self.printed().to_string())
     }
 }
 
@@ -110,9 +130,7 @@ macro_rules! serialize_as_printed {
                     if !serializer.is_human_readable() {
                         return ($(self.$part,)*).serialize(serializer);
                     }
-                    RawValue::from_string(self.to_string())
-                        .map_err(S::Error::custom)?
-                        .serialize(serializer)
+                    self.printed().serialize(serializer)
                 }
             }
 
@@ -142,17 +160,68 @@ pub(crate) fn round_half_even(numerator: u128, denominator: u128) -> u128 {
     quotient + u128::from(rounds_up)
 }
 
-/// Prints `scaled` / 10^`places` with as few decimals as it needs, but at least one.
-fn decimal(scaled: u128, places: usize) -> String {
-    let digits = format!("{scaled:0>width$}", width = places + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - places);
-    let kept = fraction.trim_end_matches('0');
-    format!("{whole}.{}", if kept.is_empty() { "0" } else { kept })
+/// `scaled` / 10^`places`, printed with as few decimals as it needs, but at least one.
+#[derive(Clone, Copy)]
+struct Decimal {
+    scaled: u128,
+    places: u32,
+}
+
+impl Decimal {
+    /// Returns the float whose shortest decimal this is, where there is one that is printed
+    /// without an exponent. It is the nearest float, for a division is rounded to that; and a
+    /// decimal of 15 digits is the only one of so few that reads back as its nearest float.
+    fn as_float(self) -> Option<f64> {
+        const DIGITS_MAX: u64 = 1_000_000_000_000_000;
+        let scaled = u64::try_from(self.scaled).ok()?;
+        let unit = 10_u64.pow(self.places);
+        let is_plain = scaled == 0 || (scaled >= unit / 1000 && scaled < DIGITS_MAX);
+        #[expect(clippy::cast_precision_loss, reason = "both have at most 15 digits")]
+        is_plain.then(|| scaled as f64 / unit as f64)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = self.places as usize;
+        let digits = format!("{:0>width$}", self.scaled, width = places + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - places);
+        let kept = fraction.trim_end_matches('0');
+        write!(f, "{whole}.{}", if kept.is_empty() { "0" } else { kept })
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(float) = self.as_float() {
+            return serializer.serialize_f64(float);
+        }
+        let number = RawValue::from_string(self.to_string());
+        number.map_err(S::Error::custom)?.serialize(serializer)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn a_quantity_is_written_to_json_as_it_is_printed(
+            digits in any::<u128>(),
+            shift in 0..128_u32,
+            denominator in 1..1_000_u128,
+        ) {
+            let number = digits >> shift;
+            let percent = Percent::new(number % (denominator + 1), denominator).expect("a whole");
+            let (seconds, usd) = (Seconds::from_micros(number), Usd::from_nanos(number));
+            let written = serde_json::to_string(&(seconds, usd, percent)).expect("numbers");
+            prop_assert_eq!(written, format!("[{seconds},{usd},{percent}]"));
+        }
+    }
 
     #[test]
     fn seconds_have_three_decimals_rounded_half_to_even() {
