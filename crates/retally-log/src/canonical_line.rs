@@ -7,6 +7,7 @@
 use crate::envelope::{Envelope, ExtraFields};
 use crate::event::Event;
 use crate::field::FieldValue;
+use crate::line::SoundLine;
 use crate::timestamp::Timestamp;
 use std::borrow::Cow;
 
@@ -19,7 +20,7 @@ const COUNT_DIGITS_MAX: usize = 15;
 /// Reads what stands in front of the checksum of a sealed line, or returns `None` where that is
 /// not in the canonical form, or holds what is read as JSON only.
 #[inline]
-pub(crate) fn read(body: &str) -> Option<Envelope<'_>> {
+pub(crate) fn read(body: &str) -> Option<SoundLine<'_>> {
     let mut values = Values::new(body);
     values.skip("{\"seq\":")?;
     let seq = values.count()?;
@@ -29,12 +30,19 @@ pub(crate) fn read(body: &str) -> Option<Envelope<'_>> {
     let type_name = values.text()?;
     let key = values.optional::<Cow<'_, str>>(",\"key\":")?;
     let event = Event::from_canonical(type_name, &mut values)?;
-    values.rest.is_empty().then(|| Envelope {
-        seq: Some(seq),
-        ts,
-        key,
-        event,
-        extra: ExtraFields::default(),
+    values.rest.is_empty().then_some(())?;
+    let (seq, extra) = (Some(seq), ExtraFields::default());
+    Some(SoundLine {
+        seq,
+        ts: Some(ts),
+        is_sealed: true,
+        content: Ok(Envelope {
+            seq,
+            ts,
+            key,
+            event,
+            extra,
+        }),
     })
 }
 

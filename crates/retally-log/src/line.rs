@@ -87,13 +87,7 @@ pub(crate) fn read_canonical(line: &[u8]) -> Option<SoundLine<'_>> {
     let body = line
         .split_at_checked(line.len().checked_sub(SEAL_BYTES)?)?
         .0;
-    let envelope = canonical_line::read(std::str::from_utf8(body).ok()?)?;
-    Some(SoundLine {
-        seq: envelope.seq,
-        ts: Some(envelope.ts),
-        is_sealed: true,
-        content: Ok(envelope),
-    })
+    canonical_line::read(std::str::from_utf8(body).ok()?)
 }
 
 /// Reads any line.

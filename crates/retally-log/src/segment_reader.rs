@@ -144,17 +144,19 @@ impl<S: Source> SegmentReader<S> {
                     content: Content::Blank,
                 })));
             }
-            let damage = match judge(bytes, length, self.is_sealed) {
+            // Taken by reference: a line is some hundred bytes to move.
+            let judged = judge(bytes, length, self.is_sealed);
+            let damage = match &judged {
                 Ok(sound) => {
                     self.is_sealed |= sound.is_sealed;
-                    let content = Content::Sound(&sound, bytes);
+                    let content = Content::Sound(sound, bytes);
                     return Ok(Some(visit(Item {
                         offset,
                         length,
                         content,
                     })));
                 }
-                Err(damage) => damage,
+                Err(damage) => damage.clone(),
             };
             let whole = Unsettled {
                 offset,
@@ -248,11 +250,10 @@ fn judge(bytes: &[u8], length: u64, must_be_sealed: bool) -> Result<SoundLine<'_
     if length > LINE_BYTES_MAX as u64 + 1 {
         return Err(Damage::TooLong);
     }
-    let sound = parse_line(bytes)?;
-    if must_be_sealed && !sound.is_sealed {
-        return Err(Damage::Unsealed);
+    match parse_line(bytes) {
+        Ok(sound) if must_be_sealed && !sound.is_sealed => Err(Damage::Unsealed),
+        judged => judged,
     }
-    Ok(sound)
 }
 
 #[cfg(test)]
