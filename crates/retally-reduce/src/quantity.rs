@@ -42,7 +42,7 @@ impl Seconds {
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.printed().to_string())
+        self.printed().fmt(f)
     }
 }
 
@@ -85,7 +85,7 @@ impl Percent {
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.printed().to_string())
+        self.printed().fmt(f)
     }
 }
 
@@ -116,7 +116,7 @@ impl Usd {
 
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.printed().to_string())
+        self.printed().fmt(f)
     }
 }
 
@@ -164,39 +164,61 @@ pub(crate) fn round_half_even(numerator: u128, denominator: u128) -> u128 {
 #[derive(Clone, Copy)]
 struct Decimal {
     scaled: u128,
+    /// At most 9.
     places: u32,
 }
 
+/// As many as the longest decimal takes: the digits of a `u128`, a point, and a 0 before it.
+const DECIMAL_BYTES: usize = 41;
+
 impl Decimal {
-    /// Returns the float whose shortest decimal this is, where there is one that is printed
-    /// without an exponent. It is the nearest float, for a division is rounded to that; and a
-    /// decimal of 15 digits is the only one of so few that reads back as its nearest float.
-    fn as_float(self) -> Option<f64> {
-        const DIGITS_MAX: u64 = 1_000_000_000_000_000;
-        let scaled = u64::try_from(self.scaled).ok()?;
-        let unit = 10_u64.pow(self.places);
-        let is_plain = scaled == 0 || (scaled >= unit / 1000 && scaled < DIGITS_MAX);
-        #[expect(clippy::cast_precision_loss, reason = "both have at most 15 digits")]
-        is_plain.then(|| scaled as f64 / unit as f64)
+    /// Writes its text to the end of `buffer`, from the last digit on.
+    fn write(self, buffer: &mut [u8; DECIMAL_BYTES]) -> &str {
+        let unit = 10_u128.pow(self.places);
+        let (mut whole, rest) = (self.scaled / unit, self.scaled % unit);
+        let mut rest = u64::try_from(rest).unwrap_or(0);
+        let mut at = buffer.len();
+        let mut push = |byte: u8| {
+            at -= 1;
+            buffer[at] = byte;
+        };
+        let digit = |number: u64| b'0' + (number % 10).to_le_bytes()[0];
+        let mut is_kept = false;
+        for place in (0..self.places).rev() {
+            is_kept |= rest % 10 != 0 || place == 0;
+            if is_kept {
+                push(digit(rest));
+            }
+            rest /= 10;
+        }
+        push(b'.');
+        loop {
+            // Most fit into the word of the machine, which divides it many times as fast.
+            if let Ok(mut small) = u64::try_from(whole) {
+                push(digit(small));
+                while small >= 10 {
+                    small /= 10;
+                    push(digit(small));
+                }
+                break;
+            }
+            push(digit(u64::try_from(whole % 10).unwrap_or(0)));
+            whole /= 10;
+        }
+        std::str::from_utf8(&buffer[at..]).expect("digits and a point are ASCII")
     }
 }
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places = self.places as usize;
-        let digits = format!("{:0>width$}", self.scaled, width = places + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - places);
-        let kept = fraction.trim_end_matches('0');
-        write!(f, "{whole}.{}", if kept.is_empty() { "0" } else { kept })
+        f.pad(self.write(&mut [0; DECIMAL_BYTES]))
     }
 }
 
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(float) = self.as_float() {
-            return serializer.serialize_f64(float);
-        }
-        let number = RawValue::from_string(self.to_string());
+        let mut buffer = [0; DECIMAL_BYTES];
+        let number = serde_json::from_str::<&RawValue>(self.write(&mut buffer));
         number.map_err(S::Error::custom)?.serialize(serializer)
     }
 }
@@ -216,6 +238,13 @@ mod tests {
             denominator in 1..1_000_u128,
         ) {
             let number = digits >> shift;
+            let decimal = Decimal { scaled: number, places: 6 };
+            let digits = format!("{number:0>7}");
+            let (whole, fraction) = digits.split_at(digits.len() - 6);
+            let exact = format!("{whole}.{fraction}");
+            let expected = exact.trim_end_matches('0');
+            let zero = if expected.ends_with('.') { "0" } else { "" };
+            prop_assert_eq!(decimal.to_string(), format!("{expected}{zero}"));
             let percent = Percent::new(number % (denominator + 1), denominator).expect("a whole");
             let (seconds, usd) = (Seconds::from_micros(number), Usd::from_nanos(number));
             let written = serde_json::to_string(&(seconds, usd, percent)).expect("numbers");
