@@ -1,5 +1,7 @@
 # Everything that CI runs. `just` alone lists the recipes.
 
+duckdb_version := "2.0.0"
+
 _list:
     @just --list --unsorted
 
@@ -63,3 +65,12 @@ fuzz seconds="10":
 # Run the proof of each promise and print what it counted: just guarantees --soak --write A1 C2
 guarantees *arguments:
     cargo run --quiet --example guarantees -- {{ arguments }}
+
+# Measure against peers and floors, in turns, and print the ratios: just bench --pairs 9
+bench *arguments:
+    cargo build --release
+    cargo build --release --example generate_logs
+    cargo build --release -p retally-log --example append_cost
+    test -x ~/.cache/retally-ci/bench/bin/python || python3 -m venv ~/.cache/retally-ci/bench
+    ~/.cache/retally-ci/bench/bin/pip install --quiet duckdb=={{ duckdb_version }}
+    ~/.cache/retally-ci/bench/bin/python benches/bench.py {{ arguments }}
