@@ -16,6 +16,9 @@ pub const CLUSTERS_MIN: usize = 5;
 /// that its own interval is given, at once.
 pub const DRAWN_CLUSTERS_MAX: usize = 1000;
 
+/// How much of a number the rounding of sums may be.
+const ROUNDING: f64 = 1e-12;
+
 /// How bootstrap intervals are made.
 ///
 /// The method is BCa (Efron, JASA 82 (1987) 171–185), at the level that Student's t asks for with
@@ -61,7 +64,8 @@ impl Bootstrap {
         }
         let seen = design.seen();
         let variance = design.variance()?;
-        if !seen.is_finite() || !variance.is_finite() || variance <= 0.0 {
+        let noise = design.size() * ROUNDING;
+        if !seen.is_finite() || !variance.is_finite() || variance <= noise * noise {
             return None;
         }
         let t = t_upper(self.confidence.tail(), fewest as f64 - 1.0);
@@ -129,6 +133,8 @@ trait Design {
     /// The number of clusters of each independent sample.
     fn sizes(&self) -> Vec<usize>;
     fn seen(&self) -> f64;
+    /// How large the ratios are that it is of.
+    fn size(&self) -> f64;
     /// The variance of the estimate, to first order; `None` where nothing was counted.
     fn variance(&self) -> Option<f64>;
     fn draw(&self, random: &mut Random) -> f64;
@@ -147,6 +153,10 @@ impl Design for One<'_> {
 
     fn seen(&self) -> f64 {
         Cluster::total(self.0).ratio_or_infinity()
+    }
+
+    fn size(&self) -> f64 {
+        self.seen().abs()
     }
 
     fn variance(&self) -> Option<f64> {
@@ -169,6 +179,10 @@ impl Design for Two<'_> {
 
     fn seen(&self) -> f64 {
         One(self.0).seen() - One(self.1).seen()
+    }
+
+    fn size(&self) -> f64 {
+        One(self.0).size().max(One(self.1).size())
     }
 
     fn variance(&self) -> Option<f64> {
@@ -206,6 +220,11 @@ impl Design for Pairs<'_> {
     fn seen(&self) -> f64 {
         let (first, second) = self.totals();
         minus(first, second)
+    }
+
+    fn size(&self) -> f64 {
+        let (first, second) = self.totals();
+        first.ratio_or_infinity().max(second.ratio_or_infinity())
     }
 
     fn variance(&self) -> Option<f64> {

@@ -55,7 +55,9 @@ fn values_that_are_all_equal_show_no_difference_and_no_spread() {
     assert_eq!((found.p, found.superiority), (1.0, 0.5));
     assert_eq!(signed_rank(&[0.0; 60]).expect("values").p, 1.0);
     assert_eq!(mcnemar_exact(0, 0), 1.0);
-    assert_eq!(BOOTSTRAP.ratio(&[Cluster::of(2.0); 60]), None);
+    for value in [2.0, 0.1, 1e-9, 1e12] {
+        assert_eq!(BOOTSTRAP.ratio(&[Cluster::of(value); 61]), None);
+    }
     assert_eq!(spearman(&[(1.0, 2.0); 60], USUAL), None);
     assert_eq!(tries_to_see(0.5, 0.5, USUAL), None);
     assert_eq!(pairs_to_see(0.0, 0.5, USUAL), None);
