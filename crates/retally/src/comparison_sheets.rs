@@ -2,7 +2,7 @@
 
 use crate::comparison_json::{bounds, figure_value, in_unit, rounded_p};
 use crate::sheet::Sheet;
-use crate::verdict::number;
+use crate::verdict::{number, percent};
 use retally_stats::{ComparedGroup, Comparison, Contrast, Figure, Interval};
 use serde_json::{Value, json};
 
@@ -189,12 +189,8 @@ fn shown_interval(interval: Option<Interval>, is_rate: bool) -> Value {
     let Some(Interval { low, high }) = interval else {
         return json!("not enough evidence");
     };
-    let factor = if is_rate { 100.0 } else { 1.0 };
-    json!(format!(
-        "{} to {}",
-        number(low * factor),
-        number(high * factor)
-    ))
+    let shown = if is_rate { percent } else { number };
+    json!(format!("{} to {}", shown(low), shown(high)))
 }
 
 fn shown_issues(contrast: &Contrast) -> String {

@@ -105,13 +105,16 @@ fn way(contrast: &Contrast) -> &'static str {
 /// Returns both values, the difference with its interval, and p.
 fn numbers(contrast: &Contrast) -> String {
     let measure = contrast.measure;
-    let (factor, unit, difference_unit) = match measure {
-        Measure::SuccessRate | Measure::FirstPassRate => (100.0, " %", " points"),
-        Measure::Seconds => (1.0, " s", " s"),
-        Measure::Cost => (1.0, " USD", " USD"),
-        Measure::Retries | Measure::Cycles | Measure::Errors => (1.0, "", ""),
+    let (unit, difference_unit) = match measure {
+        Measure::SuccessRate | Measure::FirstPassRate => (" %", " points"),
+        Measure::Seconds => (" s", " s"),
+        Measure::Cost => (" USD", " USD"),
+        Measure::Retries | Measure::Cycles | Measure::Errors => ("", ""),
     };
-    let shown = |value: f64| number(value * factor);
+    let shown = |value: f64| match measure.is_rate() {
+        true => percent(value),
+        false => number(value),
+    };
     let (first, second) = (shown(contrast.first), shown(contrast.second));
     let difference = shown(contrast.difference());
     let bounds = match contrast.interval {
@@ -126,6 +129,11 @@ fn numbers(contrast: &Contrast) -> String {
     format!(
         "{first}{unit} v. {second}{unit}, difference {difference}{difference_unit}{bounds}, Holm p {p}{both}"
     )
+}
+
+/// Returns a share in percent, with one decimal where it says something.
+pub(crate) fn percent(share: f64) -> String {
+    number((share * 1000.0).round() / 10.0)
 }
 
 /// Returns a number with three digits that say something, and no zeros at its end.
