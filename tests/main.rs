@@ -5,6 +5,7 @@ mod append;
 mod architecture;
 mod archive;
 mod check;
+mod compare;
 mod guarantees;
 mod import;
 mod manual;

@@ -135,6 +135,16 @@ impl RunState {
         Some(issue.outcome(self.has_ended()))
     }
 
+    /// Returns how many of an issue's pipelines, told apart by name, passed with their first attempt
+    /// that succeeded or failed; `None` where there was no such attempt.
+    pub fn issue_first_pass(&self, id: &IssueId<'_>) -> Option<Percent> {
+        let (_, issue) = self.issues.get(id.as_str())?;
+        rate(
+            issue.pipelines.first_pass(),
+            issue.pipelines.first_pass_base(),
+        )
+    }
+
     /// Returns the report of an issue, or `None` where no event names it.
     pub fn issue_report(&self, id: &IssueId<'_>) -> Option<IssueReport> {
         let (id, issue) = self.issues.get(id.as_str())?;

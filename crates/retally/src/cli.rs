@@ -2,6 +2,7 @@
 
 use crate::age::Age;
 use crate::completion;
+use crate::condition::Condition;
 use crate::exit::{EXIT_CODES_HELP, wrong_usage};
 use crate::format_option::{DataFormat, FrontFormat, LineFormat, StreamFormat};
 use crate::playback::Speed;
@@ -12,6 +13,7 @@ use clap::builder::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use retally_log::{RunId, RunStatus};
+use retally_stats::Grouping;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -116,6 +118,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Print a report
     Report(Report),
+    /// Compare groups of runs: which model succeeds more often, and how sure that is
+    Compare(Compare),
     /// Write all report files anew from the raw logs
     Rebuild(Rebuild),
     /// Keep report files up to date while their logs grow
@@ -282,6 +286,55 @@ pub(crate) struct Report {
     /// What was known at this time, or up to this line of a segment
     #[arg(long, value_name = "TIME|SEGMENT:SEQ")]
     pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "retally compare [OPTIONS] [RUN]...
+       retally compare [OPTIONS] <RUN>... --against <RUN>...")]
+#[command(after_help = "\
+Each group is compared with one of them, the baseline. Issues that are open are left out of rates and
+means. Where both groups did the same issues, they are compared issue by issue. Intervals are of 95 %,
+and p values are adjusted for the number of tests. docs/statistics.md says which method is used when.
+
+Conditions of --fail-if, each for every group but the baseline:
+  worse            there is evidence that it is worse in anything that is compared
+  MEASURE:worse    there is evidence that it is worse in this, such as success_rate:worse
+  FIGURE<NUMBER    a figure is below a number, such as 'success_rate<80' (percent); or FIGURE>NUMBER
+
+Examples:
+  retally compare --by model
+  retally compare --by config:prompt --baseline v1
+  retally compare run_new --against run_old --fail-if worse")]
+pub(crate) struct Compare {
+    /// Runs; all of the root where none is named
+    #[arg(value_name = "RUN", add = completion::runs())]
+    pub(crate) runs: Vec<String>,
+    /// What runs have in common that are a group: model, provider, temperature, mode, project,
+    /// agent, tag:KEY or config:KEY; `model` where it is left out
+    #[arg(long, value_name = "WHAT", conflicts_with = "against")]
+    pub(crate) by: Option<Grouping>,
+    /// The runs that the named ones are compared with
+    #[arg(long, value_name = "RUN", num_args = 1.., requires = "runs", add = completion::runs())]
+    pub(crate) against: Vec<String>,
+    /// The group that the others are compared with; that of most issues where it is left out
+    #[arg(
+        long,
+        value_name = "GROUP",
+        conflicts_with = "against",
+        allow_hyphen_values = true
+    )]
+    pub(crate) baseline: Option<String>,
+    /// End with 1 where this holds
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) fail_if: Vec<Condition>,
+    /// What was known at this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// What chance starts from; the same seed gives the same output
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) data: DataFormat,
 }

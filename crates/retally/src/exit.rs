@@ -36,8 +36,8 @@ impl From<Exit> for ExitCode {
 pub(crate) const EXIT_CODES_HELP: &str = "\
 Exit codes:
   0  done
-  1  done, and found what it was asked to look for (check, rebuild --dry-run), or left
-     out damaged lines (redact)
+  1  done, and found what it was asked to look for (check, rebuild --dry-run,
+     compare --fail-if), or left out damaged lines (redact)
   2  wrong usage
   3  could not do it";
 

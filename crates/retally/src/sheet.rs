@@ -282,7 +282,8 @@ fn colour(column: &Column, text: &str) -> Option<Color> {
     }
 }
 
-fn escaped_for_markdown(text: &str) -> String {
+/// Returns a text with nothing in it that Markdown takes for more than text.
+pub(crate) fn escaped_for_markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(

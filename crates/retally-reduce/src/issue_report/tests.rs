@@ -84,3 +84,26 @@ fn the_report_begins_as_the_seed_shows_it() {
     let text = String::from_utf8(crate::to_json_bytes(&report)).expect("UTF-8");
     assert_eq!(text, include_str!("seed_example.json"));
 }
+
+#[test]
+fn first_pass_counts_the_first_decided_attempt_of_each_name() {
+    let pipeline = |id: u32, name: &str, status: &str| {
+        format!(
+            r#"{id} "pipeline.recorded","issue":1,"pipeline_id":{id},"name":"{name}","status":"{status}""#
+        )
+    };
+    let lines = [
+        r#"1 "issue.started","issue":2"#.to_owned(),
+        pipeline(2, "unit", "canceled"),
+        pipeline(3, "unit", "success"),
+        pipeline(4, "lint", "failed"),
+        pipeline(5, "lint", "success"),
+    ];
+    let state = fold(&log(&lines.each_ref().map(String::as_str)));
+    let counts = |issue: &str| {
+        let share = state.issue_first_pass(&IssueId::from(issue));
+        share.map(|share| (share.numerator(), share.denominator()))
+    };
+    assert_eq!(counts("1"), Some((1, 2)));
+    assert_eq!([counts("2"), counts("3")], [None, None]);
+}

@@ -3,6 +3,7 @@
 mod append;
 mod archive;
 mod check;
+mod compare;
 mod completions;
 mod finish;
 mod import;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Tail(options) => tail::run(&setting, &options),
         Command::Replay(options) => replay::run(&setting, &options),
         Command::Report(options) => report::run(&setting, &options),
+        Command::Compare(options) => compare::run(&setting, &options),
         Command::Rebuild(options) => rebuild::run(&setting, &options),
         Command::Watch(options) => watch::run(&setting, &options),
         Command::Check(options) => check::run(&setting, &options),
