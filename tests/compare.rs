@@ -258,7 +258,17 @@ fn issues_that_are_open_are_left_out_and_counted_and_skipped_ones_stated() {
         [4, 1, 1, 1, 0, 1].map(Some)
     );
     let json = compared(&sandbox, &[]);
-    assert_eq!(figure(&json, 0, "success_rate")["base"], 3);
+    for name in [
+        "success_rate",
+        "cycles_per_issue",
+        "errors_per_issue",
+        "seconds_per_issue",
+        "median_seconds",
+        "cost_per_issue_usd",
+        "cost_per_success_usd",
+    ] {
+        assert_eq!(figure(&json, 0, name)["base"], 3, "{name}");
+    }
     assert_eq!(figure(&json, 0, "success_rate")["value"], 33.33);
     // A pipeline that is decided stays so.
     assert_eq!(figure(&json, 0, "first_pass_rate")["base"], 4);
