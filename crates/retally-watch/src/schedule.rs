@@ -35,6 +35,9 @@ const REST_PACE: Duration = Duration::from_millis(4);
 /// A run waits behind others for so many times what its last look took, where more is due than can
 /// be done: whoever costs little is served soon, and nobody starves.
 const COST_WEIGHT: u32 = 100;
+/// It waits no longer than this for its cost: one look that the system held up must not leave
+/// reports behind for many seconds.
+const COST_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Looks without a hint fall together on this part of the polling time, so that many runs wake
 /// the watcher rarely.
 const TICKS_PER_POLL: u32 = 4;
@@ -91,7 +94,7 @@ impl Plan {
 
     /// Returns the place of the run among those that are due.
     fn when_ready(&self, run: &RunId) -> (Duration, u64, RunId) {
-        let place = self.due + self.cost * COST_WEIGHT;
+        let place = self.due + (self.cost * COST_WEIGHT).min(COST_WAIT_MAX);
         (place, self.order, run.clone())
     }
 }

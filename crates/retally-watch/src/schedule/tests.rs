@@ -170,3 +170,26 @@ fn many_resting_runs_are_looked_at_evenly_and_at_a_bounded_pace() {
     );
     assert!(most <= 500, "evenly: {most}");
 }
+
+#[test]
+fn a_run_whose_look_took_long_waits_two_seconds_for_that_and_no_longer() {
+    let mut schedule = Schedule::new(Cadence::default());
+    let (slow, cheap) = (id("slow"), id("cheap"));
+    let mut now = Duration::ZERO;
+    for run in [&slow, &cheap] {
+        schedule.find(run, now);
+    }
+    schedule.take(now, 2);
+    schedule.looked(&slow, now, Outcome::Behind, Duration::from_secs(10));
+    schedule.looked(&cheap, now, Outcome::Behind, Duration::from_micros(10));
+    // One look at a time, and there is always one to be made at the cheap run.
+    let mut taken = schedule.take(now, 1);
+    while !taken.contains(&slow) {
+        assert!(taken.contains(&cheap));
+        assert!(now < Duration::from_millis(2100), "the other starves");
+        now += Duration::from_millis(5);
+        schedule.looked(&cheap, now, Outcome::Behind, Duration::from_micros(10));
+        taken = schedule.take(now, 1);
+    }
+    assert!(now > Duration::from_millis(1900), "{now:?}");
+}
