@@ -52,6 +52,10 @@ typos:
 quickstart:
     sh examples/quickstart.sh
 
+# Build the Python package, install it into an environment of its own, and check it: just python -k seed
+python *arguments:
+    crates/retally-python/check {{ arguments }}
+
 # Watch under load, with killed writers; half an hour of 200 runs: just soak --minutes 30 --runs 200 --rate 400
 soak *arguments:
     cargo build --release
