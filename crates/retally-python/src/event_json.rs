@@ -4,6 +4,7 @@ use crate::json_text::{number, plain, text, write_text, write_value};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyDict, PyFloat, PyList, PyString, PyTuple};
 use retally_log::{COUNT_MAX, Decimal, EventType, Kind, Number, Timestamp};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Other names of `issue`, as the log reads them.
@@ -26,7 +27,7 @@ pub(crate) fn event_json(
     micros: Option<i64>,
     key: Option<&str>,
 ) -> PyResult<Vec<u8>> {
-    let type_name = text(type_name)?;
+    let type_name = text(type_name.as_any())?;
     let event_type = EventType::find(&type_name);
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(b"{\"type\":");
@@ -120,11 +121,11 @@ fn write_literal(out: &mut Vec<u8>, literal: Option<String>) -> PyResult<bool> {
 }
 
 /// Returns the text that identifies; `123.0` is `123`.
-fn identifier(value: &Bound<'_, PyAny>) -> PyResult<String> {
+fn identifier<'v>(value: &'v Bound<'_, PyAny>) -> PyResult<Cow<'v, str>> {
     let text = text(value)?;
     let is_float = value.is_instance_of::<PyFloat>();
     Ok(match text.strip_suffix(".0") {
-        Some(whole) if is_float => whole.to_owned(),
+        Some(whole) if is_float => Cow::Owned(whole.to_owned()),
         _ => text,
     })
 }
@@ -132,7 +133,8 @@ fn identifier(value: &Bound<'_, PyAny>) -> PyResult<String> {
 /// Returns the literal of a number, or of a text that is one.
 fn stated_number(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if value.is_instance_of::<PyString>() {
-        let text = text(value)?.trim().to_owned();
+        let text = text(value)?;
+        let text = text.trim().to_owned();
         return Ok(Number::new(text.as_str()).is_some().then_some(text));
     }
     if let Ok(flag) = value.cast_exact::<PyBool>() {
@@ -186,10 +188,10 @@ fn write_texts(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let mut texts = Vec::new();
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         for item in value.try_iter()? {
-            texts.push(text(&item?)?);
+            texts.push(text(&item?)?.into_owned());
         }
     } else {
-        texts.push(text(value)?);
+        texts.push(text(value)?.into_owned());
     }
     serde_json::to_writer(out, &texts).expect("a Vec takes every write, and texts are JSON");
     Ok(())
@@ -208,7 +210,7 @@ fn write_map(
     out.push(b'{');
     for (name, value) in members.copy()?.iter() {
         let name = text(&name)?;
-        if value.is_none() || !seen.insert(name.clone()) {
+        if value.is_none() || !seen.insert(name.clone().into_owned()) {
             continue;
         }
         let start = out.len();

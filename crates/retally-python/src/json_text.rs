@@ -116,7 +116,7 @@ impl ValueWriter<'_> {
             if self.bytes_left == 0 {
                 break;
             }
-            if seen.contains(&key) {
+            if seen.contains(&*key) {
                 continue;
             }
             if !seen.is_empty() {
@@ -124,7 +124,7 @@ impl ValueWriter<'_> {
             }
             self.text(&key);
             self.literal(":");
-            seen.insert(key);
+            seen.insert(key.into_owned());
             self.write(&value, depth - 1)?;
         }
         self.literal("}");
@@ -163,17 +163,20 @@ pub(crate) fn number(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
 
 /// Returns a value as a text: a string as it is, anything else as its JSON, numbers that JSON has
 /// no word for as Python prints them.
-pub(crate) fn text(value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn text<'v>(value: &'v Bound<'_, PyAny>) -> PyResult<Cow<'v, str>> {
+    if let Ok(text) = value.cast_exact::<PyString>() {
+        return text_of_str(text);
+    }
     let value = plain(value)?;
     if let Ok(text) = value.cast_exact::<PyString>() {
-        return Ok(text_of_str(text)?.into_owned());
+        return Ok(Cow::Owned(text_of_str(text)?.into_owned()));
     }
     if value.is_exact_instance_of::<PyFloat>() {
-        return Ok(value.repr()?.to_string());
+        return Ok(Cow::Owned(value.repr()?.to_string()));
     }
     let mut json = Vec::new();
     write_value(&mut json, &value)?;
-    Ok(String::from_utf8_lossy(&json).into_owned())
+    Ok(Cow::Owned(String::from_utf8_lossy(&json).into_owned()))
 }
 
 /// Returns a string. Surrogates that make a pair become the character that they mean, lone ones
@@ -194,5 +197,11 @@ fn text_of_str<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> {
 
 /// Appends a text as a JSON string.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     serde_json::to_writer(out, text).expect("a Vec takes every write, and a string is JSON");
 }

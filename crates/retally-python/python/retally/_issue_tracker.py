@@ -68,10 +68,7 @@ class IssueTracker:
         self._open_agents: list[tuple[str, str | None]] = []
         self._open_cycles: list[tuple[str, str | None]] = []
         self._is_finished = False
-        self._append("issue.started", title=title)
-
-    def _append(self, type_name: str, /, **fields: Any) -> None:
-        self._run.append(type_name, {"issue": self.issue_id, **fields})
+        self._run.append("issue.started", {"issue": self.issue_id, "title": title})
 
     @property
     def run_id(self) -> str:
@@ -87,14 +84,23 @@ class IssueTracker:
         """Record that an agent started an attempt. `span` pairs it with its end, which is needed
         only where one agent is at work several times at once."""
         self._open_agents.append((agent, span))
-        self._append("agent.started", agent=agent, span=span)
+        self._run.append("agent.started", {"issue": self.issue_id, "agent": agent, "span": span})
 
     def end_agent(
         self, agent: str, success: bool, *, error: object = None, span: str | None = None
     ) -> None:
         """Record how an agent's attempt ended, and why it did not succeed."""
         _take_last(self._open_agents, agent, span)
-        self._append("agent.finished", agent=agent, span=span, success=success, error=error)
+        self._run.append(
+            "agent.finished",
+            {
+                "issue": self.issue_id,
+                "agent": agent,
+                "span": span,
+                "success": success,
+                "error": error,
+            },
+        )
 
     def agent(self, agent: str) -> AgentAttempt:
         """Return a context manager in which an agent is at work: it succeeds unless an exception
@@ -119,21 +125,24 @@ class IssueTracker:
         url: str | None = None,
     ) -> None:
         """Record that a pipeline was seen in a status, as often as you like."""
-        self._append(
+        self._run.append(
             "pipeline.recorded",
-            pipeline_id=pipeline_id,
-            status=status,
-            commit_sha=commit_sha,
-            name=name,
-            ref=ref,
-            attempt=attempt,
-            started_at=started_at,
-            triggered_by=triggered_by,
-            failed_jobs=failed_jobs,
-            error_type=error_type,
-            queue_ms=queue_ms,
-            duration_ms=duration_ms,
-            url=url,
+            {
+                "issue": self.issue_id,
+                "pipeline_id": pipeline_id,
+                "status": status,
+                "commit_sha": commit_sha,
+                "name": name,
+                "ref": ref,
+                "attempt": attempt,
+                "started_at": started_at,
+                "triggered_by": triggered_by,
+                "failed_jobs": failed_jobs,
+                "error_type": error_type,
+                "queue_ms": queue_ms,
+                "duration_ms": duration_ms,
+                "url": url,
+            },
         )
 
     def start_debugging_cycle(
@@ -141,17 +150,20 @@ class IssueTracker:
     ) -> None:
         """Record that an agent has to rework because of an error."""
         self._open_cycles.append((agent, span))
-        self._append(
+        self._run.append(
             "debug.started",
-            agent=agent,
-            span=span,
-            error_type=error_type,
-            error_message=error_message,
+            {
+                "issue": self.issue_id,
+                "agent": agent,
+                "error_type": error_type,
+                "error_message": error_message,
+                "span": span,
+            },
         )
 
     def record_debug_attempt(self, agent: str | None = None, *, span: str | None = None) -> None:
         """Record an attempt at a fix, in the newest open cycle (of the agent, or of the span)."""
-        self._append("debug.attempted", agent=agent, span=span)
+        self._run.append("debug.attempted", {"issue": self.issue_id, "agent": agent, "span": span})
 
     def end_debugging_cycle(
         self,
@@ -163,12 +175,15 @@ class IssueTracker:
     ) -> None:
         """Record that the newest open cycle ended, and whether the error is gone."""
         _take_last(self._open_cycles, agent, span)
-        self._append(
+        self._run.append(
             "debug.finished",
-            agent=agent,
-            span=span,
-            resolved=resolved,
-            resolution_method=resolution_method,
+            {
+                "issue": self.issue_id,
+                "agent": agent,
+                "span": span,
+                "resolved": resolved,
+                "resolution_method": resolution_method,
+            },
         )
 
     def record_llm_call(
@@ -190,21 +205,24 @@ class IssueTracker:
     ) -> None:
         """Record a call of a language model, or `calls` of them. Input tokens include cached ones,
         output tokens those spent on reasoning."""
-        self._append(
+        self._run.append(
             "llm.called",
-            agent=agent,
-            provider=provider,
-            model=model,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cache_read_tokens=cache_read_tokens,
-            cache_write_tokens=cache_write_tokens,
-            reasoning_tokens=reasoning_tokens,
-            cost_usd=cost_usd,
-            duration_ms=duration_ms,
-            success=success,
-            error=error,
-            calls=calls,
+            {
+                "issue": self.issue_id,
+                "agent": agent,
+                "provider": provider,
+                "model": model,
+                "input_tokens": input_tokens,
+                "output_tokens": output_tokens,
+                "cache_read_tokens": cache_read_tokens,
+                "cache_write_tokens": cache_write_tokens,
+                "reasoning_tokens": reasoning_tokens,
+                "cost_usd": cost_usd,
+                "duration_ms": duration_ms,
+                "success": success,
+                "error": error,
+                "calls": calls,
+            },
         )
 
     def record_tool_call(
@@ -218,14 +236,17 @@ class IssueTracker:
         calls: int | None = None,
     ) -> None:
         """Record a call of a tool, or `calls` of them."""
-        self._append(
+        self._run.append(
             "tool.called",
-            agent=agent,
-            tool=tool,
-            success=success,
-            duration_ms=duration_ms,
-            error=error,
-            calls=calls,
+            {
+                "issue": self.issue_id,
+                "agent": agent,
+                "tool": tool,
+                "success": success,
+                "duration_ms": duration_ms,
+                "error": error,
+                "calls": calls,
+            },
         )
 
     def record_code_change(
@@ -241,16 +262,19 @@ class IssueTracker:
         test_coverage_percent: float | None = None,
     ) -> None:
         """Record what changed in the code; reports add it up."""
-        self._append(
+        self._run.append(
             "code.changed",
-            agent=agent,
-            files_created=files_created,
-            files_modified=files_modified,
-            files_deleted=files_deleted,
-            lines_added=lines_added,
-            lines_deleted=lines_deleted,
-            commits=commits,
-            test_coverage_percent=test_coverage_percent,
+            {
+                "issue": self.issue_id,
+                "agent": agent,
+                "files_created": files_created,
+                "files_modified": files_modified,
+                "files_deleted": files_deleted,
+                "lines_added": lines_added,
+                "lines_deleted": lines_deleted,
+                "commits": commits,
+                "test_coverage_percent": test_coverage_percent,
+            },
         )
 
     def record_error(
@@ -262,21 +286,24 @@ class IssueTracker:
         severity: str | None = None,
     ) -> None:
         """Record an error that made no debugging cycle."""
-        self._append(
+        self._run.append(
             "error.recorded",
-            agent=agent,
-            error_type=error_type,
-            message=message,
-            severity=severity,
+            {
+                "issue": self.issue_id,
+                "agent": agent,
+                "error_type": error_type,
+                "message": message,
+                "severity": severity,
+            },
         )
 
     def note(self, text: str, *, agent: str | None = None) -> None:
         """Add a note to the issue."""
-        self._append("note.added", text=text, agent=agent)
+        self._run.append("note.added", {"issue": self.issue_id, "text": text, "agent": agent})
 
     def event(self, type: str, /, **fields: Any) -> None:
         """Append an event of any type that names the issue."""
-        self._append(type, **fields)
+        self._run.append(type, {"issue": self.issue_id, **fields})
 
     def get_report(self) -> dict[str, Any]:
         """Return the issue's report as it is now. Without a log: only what is known here."""
@@ -290,7 +317,7 @@ class IssueTracker:
         When it returns, the report files are written.
         """
         self._is_finished = True
-        self._append("issue.finished", status=status)
+        self._run.append("issue.finished", {"issue": self.issue_id, "status": status})
         self._run.update_reports()
         self._run.say(f"issue {self.issue_id} {status}")
         return self.get_report()
