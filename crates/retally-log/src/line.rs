@@ -123,7 +123,9 @@ pub enum DraftError {
 
 /// Reads an event to append; `seq` and `crc` are dropped, `ts` may be missing.
 pub(crate) fn parse_draft(text: &[u8]) -> Result<Draft<'_>, DraftError> {
-    let draft = std::str::from_utf8(text).ok().and_then(canonical_line::read_draft);
+    let draft = std::str::from_utf8(text)
+        .ok()
+        .and_then(canonical_line::read_draft);
     draft.map_or_else(|| parse_json_draft(text), Ok)
 }
 
