@@ -62,6 +62,7 @@ mod segment_file;
 mod segment_lines;
 mod segment_reader;
 mod segment_tail;
+mod shared_work;
 mod source;
 mod stamps;
 mod storage;
@@ -103,6 +104,7 @@ pub use removal::RemoveError;
 pub use root::{Root, RootError};
 pub use run_dir::RunDir;
 pub use run_id::{RunId, RunIdError};
+pub use shared_work::may_share_work;
 pub use timestamp::{Timestamp, TimestampError};
 pub use writer::{Appended, Durability, Writer, WriterOptions};
 

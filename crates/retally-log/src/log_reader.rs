@@ -5,6 +5,7 @@ use crate::open_file::OpenFile;
 use crate::position::SegmentId;
 use crate::segment::{Segment, Step};
 use crate::segment_file::{self, FileStamp, SegmentFile};
+use crate::shared_work::may_share_work;
 use crate::timestamp::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -253,11 +254,10 @@ impl LogReader {
     /// ahead by several threads of rayon's pool; returns whether there was such a stretch.
     ///
     /// Whoever has much to read calls this in turn with [`next`](Self::next), which has all else
-    /// to say: of damage, of the ends of segments, and of segments that take turns. On a thread of
-    /// the pool itself nothing is read ahead: while it waits it would take up other work, under
-    /// whatever locks its caller holds.
+    /// to say: of damage, of the ends of segments, and of segments that take turns. Nothing is read
+    /// ahead where the caller [may share no work](may_share_work).
     pub fn read_ahead(&mut self, visit: impl FnMut(Entry<'_>) -> bool + Send) -> bool {
-        if rayon::current_thread_index().is_some()
+        if !may_share_work()
             || self.is_rewound
             || (self.in_a_row < IN_A_ROW_MIN && !self.heads.is_empty())
         {

@@ -1,10 +1,12 @@
 use crate::errors::{message, report_error, write_error};
 use crate::handed_clock::HandedClock;
+use crate::live_reports::{self, LiveReports};
 use pyo3::PyResult;
 use retally_log::{Durability, Redactor, Root, RunDir, Times, Writer, WriterOptions};
 use retally_redact::{SecretPatterns, SecretRedactor};
 use retally_reduce::{PriceBook, RunFold};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +18,8 @@ pub(crate) struct Setup {
     /// Whether times are handed over with each event.
     pub(crate) has_clock: bool,
     pub(crate) durability: Durability,
+    /// Whether report files are kept current while events are appended.
+    pub(crate) is_live: bool,
 }
 
 impl Setup {
@@ -43,11 +47,13 @@ pub(crate) struct InProcess {
     pub(crate) stamped: Writer,
     /// Appends what happened while nothing could be written.
     pub(crate) given: Writer,
+    pub(crate) live_reports: LiveReports,
+    setup: Arc<Setup>,
     fold: Mutex<Option<RunFold>>,
 }
 
 impl InProcess {
-    pub(crate) fn new(setup: &Setup, run: &RunDir) -> PyResult<Self> {
+    pub(crate) fn new(setup: &Arc<Setup>, run: &RunDir) -> PyResult<Self> {
         let redactor = setup.redactor()?;
         let clock = setup.has_clock.then(|| Arc::new(HandedClock::new(0)));
         let mut options = WriterOptions {
@@ -69,6 +75,8 @@ impl InProcess {
             clock,
             stamped: Writer::new(run.clone(), options),
             given: Writer::new(run.clone(), given),
+            live_reports: LiveReports::default(),
+            setup: Arc::clone(setup),
             fold: Mutex::new(None),
         })
     }
@@ -86,14 +94,13 @@ impl InProcess {
     /// It has not caught up.
     pub(crate) fn with_fold<R>(
         &self,
-        setup: &Setup,
         with: impl FnOnce(&mut RunFold) -> PyResult<R>,
     ) -> PyResult<R> {
         let mut fold: MutexGuard<'_, _> = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
         let mut current = match fold.take() {
             Some(fold) => fold,
             None => {
-                let path = setup.root.path();
+                let path = self.setup.root.path();
                 let prices = PriceBook::for_root(path).map_err(|it| report_error(&it))?;
                 let run_id = self.stamped.run().id();
                 let opened = RunFold::open(path, run_id, Arc::new(prices));
@@ -104,6 +111,22 @@ impl InProcess {
         // After a panic it is gone, and made anew.
         *fold = Some(current);
         result
+    }
+
+    /// Brings the report files to what the log says now, and returns the paths of those that
+    /// changed.
+    pub(crate) fn update_reports(&self) -> PyResult<Vec<PathBuf>> {
+        self.with_fold(|fold| {
+            let changes = fold.update_files().map_err(|it| report_error(&it))?;
+            Ok(changes.into_iter().map(|change| change.path).collect())
+        })
+    }
+
+    /// Notes that an event was appended.
+    pub(crate) fn appended(self: &Arc<Self>) {
+        if self.setup.is_live {
+            live_reports::follow(self);
+        }
     }
 
     /// Returns what an error says, without secrets: it may quote the event.

@@ -13,6 +13,7 @@ mod event_json;
 mod handed_clock;
 mod in_process;
 mod json_text;
+mod live_reports;
 mod log;
 
 /// The module `retally._retally`, of which the rest of the package is made.

@@ -22,7 +22,7 @@ use std::{mem, process};
 /// their own. Times are microseconds since 1970.
 #[pyclass(frozen, module = "retally._retally")]
 pub(crate) struct Log {
-    setup: Setup,
+    setup: Arc<Setup>,
     run: RunDir,
     process: ArcSwap<InProcess>,
 }
@@ -34,7 +34,7 @@ impl Log {
     ///
     /// `variables` is the environment, whose secrets are looked for; `None` redacts nothing.
     #[staticmethod]
-    #[pyo3(signature = (root, project, *, run_id, variables, micros, has_clock, durability))]
+    #[pyo3(signature = (root, project, *, run_id, variables, micros, has_clock, durability, is_live))]
     #[expect(clippy::too_many_arguments, reason = "Python names them")]
     fn start(
         py: Python<'_>,
@@ -45,8 +45,9 @@ impl Log {
         micros: i64,
         has_clock: bool,
         durability: &str,
+        is_live: bool,
     ) -> PyResult<Self> {
-        let setup = setup(root, variables, has_clock, durability)?;
+        let setup = setup(root, variables, has_clock, durability, is_live)?;
         py.detach(|| {
             let redactor = setup.redactor()?;
             let id = match run_id {
@@ -65,7 +66,7 @@ impl Log {
 
     /// Goes on with a run, which is made where there is none.
     #[staticmethod]
-    #[pyo3(signature = (root, run_id, *, variables, has_clock, durability))]
+    #[pyo3(signature = (root, run_id, *, variables, has_clock, durability, is_live))]
     fn open(
         py: Python<'_>,
         root: PathBuf,
@@ -73,8 +74,9 @@ impl Log {
         variables: Option<HashMap<String, String>>,
         has_clock: bool,
         durability: &str,
+        is_live: bool,
     ) -> PyResult<Self> {
-        let setup = setup(root, variables, has_clock, durability)?;
+        let setup = setup(root, variables, has_clock, durability, is_live)?;
         let id = parse_run_id(run_id)?;
         py.detach(|| {
             let run = setup.root.open_or_create_run(&id);
@@ -158,11 +160,14 @@ impl Log {
     /// changed.
     fn update_reports(&self, py: Python<'_>) -> PyResult<Vec<PathBuf>> {
         py.detach(|| {
-            self.process()?.with_fold(&self.setup, |fold| {
-                let changes = fold.update_files().map_err(|it| report_error(&it))?;
-                Ok(changes.into_iter().map(|change| change.path).collect())
-            })
+            self.process()?.update_reports()
         })
+    }
+
+    /// How many updates of the report files failed that were made beside appends.
+    #[getter]
+    fn failed_updates(&self) -> u64 {
+        self.process.load().live_reports.failures()
     }
 
     /// Returns the report of an issue as it is now, as JSON, or `None` where no event names it.
@@ -191,7 +196,7 @@ impl Log {
 }
 
 impl Log {
-    fn new(setup: Setup, run: RunDir) -> PyResult<Self> {
+    fn new(setup: Arc<Setup>, run: RunDir) -> PyResult<Self> {
         let process = InProcess::new(&setup, &run)?;
         Ok(Self {
             setup,
@@ -218,7 +223,7 @@ impl Log {
     }
 
     fn read<R>(&self, process: &InProcess, read: impl FnOnce(&RunState) -> R) -> PyResult<R> {
-        process.with_fold(&self.setup, |fold| {
+        process.with_fold(|fold| {
             fold.catch_up().map_err(|it| report_error(&it))?;
             Ok(read(fold.state()))
         })
@@ -230,7 +235,8 @@ fn setup(
     variables: Option<HashMap<String, String>>,
     has_clock: bool,
     durability: &str,
-) -> PyResult<Setup> {
+    is_live: bool,
+) -> PyResult<Arc<Setup>> {
     let durability = match durability {
         "process" => Durability::Process,
         "power" => Durability::Power,
@@ -239,12 +245,13 @@ fn setup(
             return Err(pyo3::exceptions::PyValueError::new_err(text));
         }
     };
-    Ok(Setup {
+    Ok(Arc::new(Setup {
         root: Root::new(root),
         variables,
         has_clock,
         durability,
-    })
+        is_live,
+    }))
 }
 
 fn parse_run_id(text: &str) -> PyResult<RunId> {
@@ -255,14 +262,17 @@ fn json(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
-fn append(process: &InProcess, writer: &Writer, json: &[u8]) -> PyResult<()> {
+fn append(process: &Arc<InProcess>, writer: &Writer, json: &[u8]) -> PyResult<()> {
     let draft = Draft::from_json(json);
     let draft = draft.map_err(|it| EventError::new_err(process.message(&it)))?;
     settled(process, writer, writer.append(draft).map(|_| ()))
 }
 
 /// Makes an exception of a failed append. After a failed sync the writer goes on in a new segment.
-fn settled(process: &InProcess, writer: &Writer, result: Result<(), AppendError>) -> PyResult<()> {
+fn settled(process: &Arc<InProcess>, writer: &Writer, result: Result<(), AppendError>) -> PyResult<()> {
+    if matches!(result, Ok(()) | Err(AppendError::SyncFailed { .. })) {
+        process.appended();
+    }
     result.map_err(|error| {
         let text = process.message(&error);
         match error {

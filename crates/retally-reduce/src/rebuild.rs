@@ -3,7 +3,7 @@
 use crate::fold::{RunFold, UpdateError};
 use crate::price_book::PriceBook;
 use crate::report_files::{Change, RunFiles};
-use retally_log::RunId;
+use retally_log::{RunId, may_share_work};
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +57,10 @@ pub fn rebuild(
         }
         rebuilt
     };
-    let threads = rayon::current_num_threads().min(runs.len());
+    let threads = match may_share_work() {
+        true => rayon::current_num_threads().min(runs.len()),
+        false => 1,
+    };
     let mut rebuilt = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(rebuild_some)).collect();
         let ended = threads.into_iter().map(ScopedJoinHandle::join);

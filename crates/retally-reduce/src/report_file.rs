@@ -3,7 +3,7 @@
 use crate::report_json::to_json_bytes;
 use crate::run_state::RunState;
 use rayon::prelude::*;
-use retally_log::{IssueId, RunId, file_stem};
+use retally_log::{IssueId, RunId, file_stem, may_share_work};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -43,9 +43,7 @@ pub(crate) fn visit_issues<R: Send>(
 ) -> Vec<R> {
     let odd = OnceLock::new();
     let visit_all = |id: &&IssueId<'static>| issue_reports(state, id, &odd).map(&visit);
-    // A thread of rayon's that waits takes up other work, which may wait for a lock that this holds.
-    let is_of_pool = rayon::current_thread_index().is_some();
-    if is_of_pool || issues.len() < PARALLEL_ISSUES_MIN {
+    if !may_share_work() || issues.len() < PARALLEL_ISSUES_MIN {
         issues.iter().flat_map(visit_all).collect()
     } else {
         issues.par_iter().flat_map_iter(visit_all).collect()

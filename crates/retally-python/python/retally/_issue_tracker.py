@@ -33,6 +33,7 @@ class IssueTracker:
         verbose: bool | None = None,
         redact: bool | None = None,
         durability: str | None = None,
+        live: bool | None = None,
     ) -> None:
         """Begin the work on an issue, or go on with it.
 
@@ -51,6 +52,7 @@ class IssueTracker:
             "verbose": verbose,
             "redact": redact,
             "durability": durability,
+            "live": live,
         }
         given = {name: value for name, value in given.items() if value is not None}
         options = Options(**given) if given else None  # type: ignore[arg-type]

@@ -48,6 +48,7 @@ class Options(NamedTuple):
     verbose: bool = False
     redact: bool = True
     durability: str = "process"
+    live: bool = True
     clock: Clock | None = None
 
 
@@ -92,6 +93,7 @@ class Run:
                 micros=micros,
                 has_clock=has_clock,
                 durability=self.options.durability,
+                is_live=self.options.live,
             )
             return self.log.run_id
         except (RetallyError, OSError) as error:
@@ -106,6 +108,7 @@ class Run:
             variables=self._variables(),
             has_clock=self.options.clock is not None,
             durability=self.options.durability,
+            is_live=self.options.live,
         )
 
     def _variables(self) -> dict[str, str] | None:
@@ -300,7 +303,8 @@ class Run:
     @property
     def stats(self) -> LogStats:
         """What became of the events so far."""
-        return LogStats(self._written, len(self._pending), self._lost, self._failures)
+        failures = self._failures + (self.log.failed_updates if self.log else 0)
+        return LogStats(self._written, len(self._pending), self._lost, failures)
 
     def at_exit(self) -> None:
         """Write what is left, once."""

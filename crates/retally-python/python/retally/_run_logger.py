@@ -39,6 +39,7 @@ class RunLogger:
         verbose: bool = False,
         redact: bool = True,
         durability: str = "process",
+        live: bool = True,
     ) -> None:
         """Start a run.
 
@@ -46,11 +47,12 @@ class RunLogger:
         `specific_issue` say what the reports call so. `root` is the folder of all runs, else
         `RETALLY_ROOT`, else `logs/runs`. `run_id` and `clock` (returns seconds since 1970, or a
         datetime) make tests deterministic; of an id that is taken `_2` becomes part. `redact`
-        takes secrets out of all texts. `durability="power"` syncs each event to the disk.
+        takes secrets out of all texts. `durability="power"` syncs each event to the disk. `live`
+        keeps the report files current while events come.
 
         Raises `RunIdError` if `run_id` is none, and `ValueError` for another durability.
         """
-        options = Options(strict, verbose, redact, _durability(durability), clock)
+        options = Options(strict, verbose, redact, _durability(durability), live, clock)
         self._run = _run.start(_run.root_path(root), run_id, str(project_id), options)
         self._is_finished = False
         fields = _started(project_id, config, tags)
@@ -175,6 +177,7 @@ def open_run(
     verbose: bool = False,
     redact: bool = True,
     durability: str = "process",
+    live: bool = True,
 ) -> RunLogger:
     """Go on with a run, also one that another process started or that ended.
 
@@ -182,7 +185,7 @@ def open_run(
 
     Raises `RunNotFoundError` if there is no such run, or several.
     """
-    options = Options(strict, verbose, redact, _durability(durability), clock)
+    options = Options(strict, verbose, redact, _durability(durability), live, clock)
     path = _run.root_path(root)
     return RunLogger._of(_run.go_on(path, Log.find(path, run_id), options))
 
