@@ -15,6 +15,8 @@ mod in_process;
 mod json_text;
 mod live_reports;
 mod log;
+mod recorded;
+mod table;
 
 /// The module `retally._retally`, of which the rest of the package is made.
 #[pyo3::pymodule]
@@ -23,4 +25,8 @@ mod _retally {
     use super::event_json::event_json;
     #[pymodule_export]
     use super::log::Log;
+    #[pymodule_export]
+    use super::recorded::{read_run, rebuild, run_ids, table_of_issues, table_of_runs};
+    #[pymodule_export]
+    use super::table::Table;
 }

@@ -159,9 +159,7 @@ impl Log {
     /// Brings the report files to what the log says now, and returns the paths of those that
     /// changed.
     fn update_reports(&self, py: Python<'_>) -> PyResult<Vec<PathBuf>> {
-        py.detach(|| {
-            self.process()?.update_reports()
-        })
+        py.detach(|| self.process()?.update_reports())
     }
 
     /// How many updates of the report files failed that were made beside appends.
@@ -269,7 +267,11 @@ fn append(process: &Arc<InProcess>, writer: &Writer, json: &[u8]) -> PyResult<()
 }
 
 /// Makes an exception of a failed append. After a failed sync the writer goes on in a new segment.
-fn settled(process: &Arc<InProcess>, writer: &Writer, result: Result<(), AppendError>) -> PyResult<()> {
+fn settled(
+    process: &Arc<InProcess>,
+    writer: &Writer,
+    result: Result<(), AppendError>,
+) -> PyResult<()> {
     if matches!(result, Ok(()) | Err(AppendError::SyncFailed { .. })) {
         process.appended();
     }

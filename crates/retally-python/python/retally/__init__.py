@@ -22,20 +22,32 @@ from ._errors import (
     WriteError,
 )
 from ._issue_tracker import AgentAttempt, IssueTracker
+from ._recorded import Change, RecordedRun, Runs, Table, read_run, rebuild, runs
+from ._reports import IssueReport, RunMetadata, RunReport
 from ._run import LogStats
 from ._run_logger import RunLogger, open_run
 
 __all__ = [
     "AgentAttempt",
+    "Change",
     "EventError",
+    "IssueReport",
     "IssueTracker",
     "LogStats",
+    "RecordedRun",
     "ReportError",
     "RetallyError",
     "RunIdError",
     "RunLogger",
+    "RunMetadata",
     "RunNotFoundError",
+    "RunReport",
+    "Runs",
     "SyncError",
+    "Table",
     "WriteError",
     "open_run",
+    "read_run",
+    "rebuild",
+    "runs",
 ]

@@ -1,7 +1,16 @@
 from collections.abc import Mapping
 from typing import Any, final
 
-__all__ = ["Log", "event_json"]
+__all__ = [
+    "Log",
+    "Table",
+    "event_json",
+    "read_run",
+    "rebuild",
+    "run_ids",
+    "table_of_issues",
+    "table_of_runs",
+]
 
 def event_json(
     type_name: str,
@@ -9,6 +18,15 @@ def event_json(
     micros: int | None = None,
     key: str | None = None,
 ) -> bytes: ...
+def run_ids(root: str) -> list[str]: ...
+def read_run(root: str, wanted: str) -> tuple[str, str, str, list[str]]: ...
+def table_of_runs(root: str, run_ids: list[str]) -> Table: ...
+def table_of_issues(root: str, run_ids: list[str]) -> Table: ...
+def rebuild(root: str, run_ids: list[str], dry_run: bool) -> list[tuple[str, str, str]]: ...
+@final
+class Table:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __len__(self) -> int: ...
 @final
 class Log:
     @staticmethod
