@@ -33,7 +33,7 @@ const LOCK_POLL: Duration = Duration::from_millis(10);
 /// What became of the wish for a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lock {
-    /// The folder is locked until its handle is closed.
+    /// The folder is locked until it is [unlocked](Directory::unlock), or its handle closed.
     Held,
     /// The file system has no locks.
     Unsupported,
@@ -100,6 +100,18 @@ impl Directory {
             Err(TryLockError::Error(_)) => Lock::Unsupported,
             Err(TryLockError::WouldBlock) => Lock::Busy,
         }
+    }
+
+    /// Returns what a forked child has.
+    #[cfg(test)]
+    pub(crate) fn copy_of_handle(&self) -> File {
+        self.handle.try_clone().expect("a handle")
+    }
+
+    /// Lets go of the lock, also where a forked child has a copy of the handle, which would keep it.
+    pub(crate) fn unlock(&self) {
+        // It fails where there is no lock to let go of.
+        let _ = self.handle.unlock();
     }
 
     /// Returns the names of all entries that are UTF-8, sorted, each with its kind.

@@ -122,6 +122,12 @@ pub struct LockedRunFiles {
     is_exclusive: bool,
 }
 
+impl Drop for LockedRunFiles {
+    fn drop(&mut self) {
+        self.files.folder.unlock();
+    }
+}
+
 impl RunFiles {
     /// Opens the folder of a run in a root.
     ///

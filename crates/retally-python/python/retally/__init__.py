@@ -12,6 +12,8 @@ Events go to append-only files in the root, `logs/runs` unless `RETALLY_ROOT` or
 otherwise; the report files beside them are current whenever an issue or the run is finalized.
 """
 
+from ._current import current_issue
+from ._decorators import agent, tool
 from ._errors import (
     EventError,
     ReportError,
@@ -46,8 +48,11 @@ __all__ = [
     "SyncError",
     "Table",
     "WriteError",
+    "agent",
+    "current_issue",
     "open_run",
     "read_run",
     "rebuild",
     "runs",
+    "tool",
 ]

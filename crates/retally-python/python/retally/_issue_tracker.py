@@ -7,7 +7,7 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Any
 
-from . import _run
+from . import _current, _run
 from ._plain import exception_text
 from ._retally import Log, event_json
 from ._run import Clock, LogStats, Options
@@ -70,6 +70,7 @@ class IssueTracker:
         self._open_agents: list[tuple[str, str | None]] = []
         self._open_cycles: list[tuple[str, str | None]] = []
         self._is_finished = False
+        self._blocks: list[_current.Block[IssueTracker]] = []
         self._run.append("issue.started", {"issue": self.issue_id, "title": title})
 
     @property
@@ -325,6 +326,7 @@ class IssueTracker:
         return self.get_report()
 
     def __enter__(self) -> IssueTracker:
+        self._blocks.append(_current.issue.begin(self))
         return self
 
     def __exit__(
@@ -333,6 +335,8 @@ class IssueTracker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._blocks:
+            _current.issue.end(self._blocks.pop())
         if isinstance(error, SystemExit) and error.code in (None, 0):
             error = None
         if error is not None:
@@ -350,7 +354,7 @@ class IssueTracker:
             self.end_agent(agent, False, error=exception_text(error), span=span)
 
     async def __aenter__(self) -> IssueTracker:
-        return self
+        return self.__enter__()
 
     async def __aexit__(
         self,
@@ -371,8 +375,10 @@ class AgentAttempt:
         self._tracker = tracker
         self._agent = agent
         self._span: str | None = None
+        self._block: _current.Block[str] | None = None
 
     def __enter__(self) -> AgentAttempt:
+        self._block = _current.agent.begin(self._agent)
         self._span = self._tracker._run.new_span()
         self._tracker.start_agent(self._agent, span=self._span)
         return self
@@ -383,6 +389,8 @@ class AgentAttempt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._block is not None:
+            _current.agent.end(self._block)
         text = None if error is None else exception_text(error)
         self._tracker.end_agent(self._agent, error is None, error=text, span=self._span)
 

@@ -291,6 +291,16 @@ fn whoever_holds_the_lock_is_alone() {
 }
 
 #[test]
+fn a_handle_that_a_child_inherited_does_not_keep_the_lock() {
+    let root = Root::new();
+    let held = root.lock();
+    let inherited = held.files.folder.copy_of_handle();
+    drop(held);
+    assert!(root.open().try_lock().is_some());
+    drop(inherited);
+}
+
+#[test]
 fn changed_issues_alone_are_written_where_all_others_were() {
     let root = Root::new();
     let events = log(&[STARTED, OTHER, ENDED]);
