@@ -78,3 +78,7 @@ bench *arguments:
     test -x ~/.cache/retally-ci/bench/bin/python || python3 -m venv ~/.cache/retally-ci/bench
     ~/.cache/retally-ci/bench/bin/pip install --quiet duckdb=={{ duckdb_version }}
     ~/.cache/retally-ci/bench/bin/python benches/bench.py {{ arguments }}
+
+# Measure what an event costs from Python, beside json, sqlite3 and OpenTelemetry, in turns
+bench-python *arguments:
+    crates/retally-python/bench {{ arguments }}
