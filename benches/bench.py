@@ -148,4 +148,5 @@ def print_table(rows, options):
     print(f"\nThe command is {size:.1f} MiB; the machine has {os.cpu_count()} cores.")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -188,7 +188,7 @@ impl<'a> Values<'a> {
 ///
 /// Eight bytes are looked at in one word: a byte less the one that is looked for borrows from its
 /// highest bit if it is 0, and a higher byte is misled only by a lower one that was found.
-fn special_byte(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn special_byte(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');

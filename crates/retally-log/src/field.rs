@@ -381,7 +381,7 @@ impl<'a> FieldValue<'a> for Timestamp {
 
     fn write(&self, line: &mut LineWriter<'_>) {
         line.raw("\"");
-        line.display(self);
+        line.raw(self.write_to(&mut [0; 27]));
         line.raw("\"");
     }
 }

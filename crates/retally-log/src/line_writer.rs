@@ -1,5 +1,6 @@
 //! How an event becomes a line: its keys in the order of the format, sealed by a checksum.
 
+use crate::canonical_line::special_byte;
 use crate::envelope::{Draft, ExtraFields};
 use crate::event::{Event, EventType, Misfit};
 use crate::field::{FieldValue, Kind};
@@ -191,7 +192,7 @@ impl<'w> LineWriter<'w> {
         if value > COUNT_MAX {
             self.refuse(Misfit::wrong("count", &value.to_string(), Kind::Count));
         }
-        self.display(&value);
+        self.raw(itoa::Buffer::new().format(value));
     }
 
     /// Writes a string that came from outside: redacted, where a redactor is set.
@@ -233,6 +234,12 @@ impl<'w> LineWriter<'w> {
 
     /// Writes a string that is part of the format.
     pub(crate) fn text_as_is(&mut self, text: &str) {
+        if text.is_ascii() && special_byte(text.as_bytes()).is_none() {
+            self.out.push(b'"');
+            self.raw(text);
+            self.out.push(b'"');
+            return;
+        }
         let mut serializer = serde_json::Serializer::with_formatter(&mut *self.out, LineFormatter);
         serde::Serializer::serialize_str(&mut serializer, text).expect("a Vec takes every write");
     }

@@ -62,7 +62,7 @@ impl Timestamp {
     }
 
     /// Writes its text into `buffer`.
-    fn write(self, buffer: &mut [u8; 27]) -> &str {
+    pub(crate) fn write_to(self, buffer: &mut [u8; 27]) -> &str {
         let time = self.to_datetime();
         let micros = u32::try_from(self.0.rem_euclid(MICROS_PER_SECOND)).unwrap_or(0);
         let year = u32::try_from(time.year()).unwrap_or(0);
@@ -130,7 +130,7 @@ impl Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
-            true => serializer.serialize_str(self.write(&mut [0; 27])),
+            true => serializer.serialize_str(self.write_to(&mut [0; 27])),
             false => serializer.serialize_i64(self.0),
         }
     }
@@ -163,7 +163,7 @@ impl From<DateTime<chrono::Utc>> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.write(&mut [0; 27]))
+        f.write_str(self.write_to(&mut [0; 27]))
     }
 }
 
