@@ -6,6 +6,8 @@
 
 mod age;
 mod aged_run;
+mod alert_history;
+mod alert_sheet;
 mod cli;
 mod columns;
 mod command;
