@@ -1,6 +1,7 @@
 //! Where alerts are told beside stdout, as the file of rules says.
 
 use crate::rules::{Reason, count, number};
+use retally_log::short_hash;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +41,20 @@ pub enum Target {
         /// How often it is tried.
         attempts: usize,
     },
+}
+
+impl Target {
+    /// Returns what tells it apart from others: the same in every process, and no secret.
+    pub fn id(&self) -> String {
+        short_hash(&match self {
+            Self::File { path } => format!("file\n{}", path.display()),
+            Self::Command { argv, .. } => format!("command\n{}", argv.join("\n")),
+            Self::Webhook { url, .. } => match url {
+                WebhookUrl::Text(url) => format!("url\n{url}"),
+                WebhookUrl::Variable(name) => format!("variable\n{name}"),
+            },
+        })
+    }
 }
 
 /// Where the address of a webhook stands. It may hold a secret.
@@ -163,7 +178,7 @@ fn webhook(entry: Spanned<WebhookEntry>) -> Result<Target, Reason> {
     Ok(Target::Webhook {
         url,
         timeout: Duration::from_secs_f64(timeout),
-        attempts: count("attempts", entry.attempts, 5, 1..=20)?,
+        attempts: count("attempts", entry.attempts, 8, 1..=20)?,
     })
 }
 

@@ -377,9 +377,7 @@ impl RunWatch {
         if !self.damaged.insert(place.file.into()) {
             return None;
         }
-        let last = self.life.as_ref().and_then(Life::moment);
         let mut alert = self.origin.alert(RuleName::Damage, severity, place.file);
-        alert.ts = last;
         alert.text = format!(
             "{} cannot be trusted at byte {}: {reason} (`retally check` lists all)",
             quoted(place.file),

@@ -63,11 +63,6 @@ impl Life {
         })
     }
 
-    /// Returns the time of the last sign of life.
-    pub(crate) fn moment(&self) -> Option<Timestamp> {
-        self.last.moment
-    }
-
     /// Returns behind what time it is too silent; `None` where it has no time or that was told.
     pub(crate) fn deadline(&self, rule: &SilenceRule) -> Option<Timestamp> {
         let last = self.last.moment.filter(|_| !self.is_told)?;

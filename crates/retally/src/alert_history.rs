@@ -2,14 +2,16 @@
 
 use anyhow::Result;
 use retally_alerts::{Alert, Fact, Finding, Fleet, Rules, RunWatch};
-use retally_log::{Content, Entry, LogReader, RunDir, Timestamp};
+use retally_log::{Content, Entry, LogReader, Redactor as _, RunDir, Timestamp};
+use retally_redact::SecretRedactor;
 use retally_reduce::PriceBook;
 use std::collections::BTreeSet;
 
 /// A run that was looked at as far as its log reaches.
 pub(crate) struct ReadRun {
     pub(crate) watch: RunWatch,
-    pub(crate) log: LogReader,
+    /// `None` once it is closed.
+    log: Option<LogReader>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -23,7 +25,7 @@ impl ReadRun {
     ) -> Result<Self> {
         let mut read = Self {
             watch: RunWatch::new(run.id()),
-            log: LogReader::open(run.events_path())?,
+            log: Some(LogReader::open(run.events_path())?),
             findings: Vec::new(),
         };
         read.read_on(rules, prices, until)?;
@@ -31,7 +33,7 @@ impl ReadRun {
     }
 
     /// Looks at what is next in the log, as far as it is known.
-    pub(crate) fn read_on(
+    fn read_on(
         &mut self,
         rules: &Rules,
         prices: &PriceBook,
@@ -49,9 +51,43 @@ impl ReadRun {
             }
             is_inside
         };
-        while log.next(&mut take)? == Some(true) {}
+        if let Some(log) = log {
+            while log.next(&mut take)? == Some(true) {}
+        }
         Ok(())
     }
+
+    /// Looks what is new in the log, and takes that in.
+    pub(crate) fn catch_up(&mut self, rules: &Rules, prices: &PriceBook) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            log.refresh()?;
+        }
+        self.read_on(rules, prices, None)
+    }
+
+    /// Lets go of the log: nothing is read on.
+    pub(crate) fn close(&mut self) {
+        self.log = None;
+    }
+
+    /// Returns whether it can be read on.
+    pub(crate) fn is_open(&self) -> bool {
+        self.log.is_some()
+    }
+}
+
+/// The longest text of an alert, in characters; names in logs may be long.
+const TEXT_CHARS_MAX: usize = 1000;
+
+/// Makes an alert ready to be told: without secrets, and no longer than anybody reads.
+pub(crate) fn told(alert: &mut Alert, redactor: &SecretRedactor) {
+    alert.map_texts(|text| {
+        let text = redactor.redact(text);
+        match text.char_indices().nth(TEXT_CHARS_MAX) {
+            None => text.into_owned(),
+            Some((end, _)) => format!("{}…", &text[..end]),
+        }
+    });
 }
 
 fn is_behind(entry: &Entry<'_>, until: Timestamp) -> bool {

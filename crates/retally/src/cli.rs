@@ -388,8 +388,12 @@ notify, such as what other hosts write on a network file system, is found by loo
 once per polling time, others every 30th. Any number of watchers, rebuilds and writers may run at
 once. With --format jsonl each update is a line on stdout.
 
+With --alerts each alert is a line on stdout, told once, also where the watcher is started again; with
+--format jsonl it is {\"alert\": …}. A file named there may also have alerts written to a file, handed
+to a command or sent to a webhook. docs/alerts.md says how.
+
 However it ends, with --once and --view too, the exit code is 3 where something keeps reports from
-being up to date, else 0.")]
+being up to date or alerts from being delivered, else 0.")]
 pub(crate) struct Watch {
     /// Runs; all of the root where none is named, new ones too
     #[arg(value_name = "RUN", add = completion::runs())]
@@ -397,6 +401,10 @@ pub(crate) struct Watch {
     /// Bring everything up to date and end
     #[arg(long)]
     pub(crate) once: bool,
+    /// Tell alerts as they come, by the rules of FILE, else of alerts.toml in the root, else the
+    /// default ones
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "view")]
+    pub(crate) alerts: Option<Option<PathBuf>>,
     /// Show one run on a whole screen meanwhile: up, down, PgUp and PgDn select an issue, q quits
     #[arg(long, conflicts_with_all = ["once", "format"])]
     pub(crate) view: bool,

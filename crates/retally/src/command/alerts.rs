@@ -1,4 +1,4 @@
-use crate::alert_history::{ReadRun, alerts_of};
+use crate::alert_history::{ReadRun, alerts_of, told};
 use crate::alert_sheet::print_alerts;
 use crate::cli::Alerts;
 use crate::command::report::parse_as_of;
@@ -10,7 +10,7 @@ use crate::terminal::print_data;
 use anyhow::{Result, bail};
 use rayon::prelude::*;
 use retally_alerts::{Alert, Finding, Fleet, Rules};
-use retally_log::{Redactor as _, RunDir, Timestamp};
+use retally_log::{RunDir, Timestamp};
 use retally_reduce::AsOf;
 use std::path::Path;
 
@@ -83,7 +83,7 @@ fn find(
     let mut alerts = alerts_of(findings, &mut Fleet::default(), rules);
     let redactor = setting.redactor()?;
     for alert in &mut alerts {
-        alert.map_texts(|text| redactor.redact(text).into_owned());
+        told(alert, &redactor);
     }
     Ok((alerts, failed))
 }

@@ -1,6 +1,6 @@
 //! A file for each command; each connects options to the libraries and prints what they say.
 
-mod alerts;
+pub(crate) mod alerts;
 mod append;
 mod archive;
 mod check;
