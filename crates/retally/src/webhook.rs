@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use retally_alerts::{WebhookUrl, is_address};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -116,6 +117,10 @@ fn trusted() -> Vec<Certificate<'static>> {
 /// Returns why a request failed, in words that hold nothing of its address.
 fn reason(error: &Error) -> String {
     match error {
+        // So the encryption says that a certificate is not trusted.
+        Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            "no trusted encryption".to_owned()
+        }
         Error::Io(error) => format!("cannot be reached: {}", error.kind()),
         Error::Timeout(_) => "took too long".to_owned(),
         Error::HostNotFound => "the host is not found".to_owned(),
