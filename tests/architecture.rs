@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("retally-export", &["retally-log", "retally-reduce"]),
     ("retally-stats", &["retally-reduce"]),
+    ("retally-alerts", &["retally-log", "retally-reduce"]),
     ("retally-sql", &["retally-log", "retally-reduce"]),
     ("retally-serve", &["retally-watch", "retally-stats"]),
     (
@@ -42,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "retally-redact",
             "retally-reduce",
             "retally-watch",
+            "retally-alerts",
             "retally-import",
             "retally-export",
             "retally-stats",

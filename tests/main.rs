@@ -1,6 +1,7 @@
 //! The command's end-to-end tests, and those that hold for the whole workspace: one binary, a
 //! module per subject.
 
+mod alerts;
 mod append;
 mod architecture;
 mod archive;

@@ -58,6 +58,7 @@ pub use files_stamp::FilesStamp;
 pub use fold::{Advance, RunFold, UpdateError};
 pub use issue_report::{IssueOutcome, IssueReport};
 pub use issue_state::{ErrorDetail, NoteDetail};
+pub use pipeline_status::pipeline_success;
 pub use pipelines::PipelineDetail;
 pub use price_book::{PRICES_FILE, PriceBook};
 pub use price_file::PriceBookError;

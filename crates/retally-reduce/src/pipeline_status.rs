@@ -36,6 +36,16 @@ impl Finality {
     }
 }
 
+/// Returns whether a status, in any spelling, says that a pipeline succeeded; `None` where it is not
+/// final, or says neither that nor failure.
+pub fn pipeline_success(status: &str) -> Option<bool> {
+    match Finality::of(normalize(status)) {
+        Finality::Succeeded => Some(true),
+        Finality::Failed => Some(false),
+        Finality::Ended | Finality::Open => None,
+    }
+}
+
 /// Returns the usual spelling of a status; one that is not known stays as it is.
 pub(crate) fn normalize(status: &str) -> &str {
     match status {

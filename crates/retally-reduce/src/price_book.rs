@@ -85,6 +85,15 @@ impl PriceBook {
         &self.digest
     }
 
+    /// Returns what a call cost: what it recorded, else by its tokens, or `None` where neither is
+    /// known. A price holds for a time, so a call without one costs only what it recorded.
+    pub fn cost_of(&self, time: Option<Timestamp>, call: &LlmCalled<'_>) -> Option<Usd> {
+        let recorded = call
+            .cost_usd
+            .map(|usd| Usd::from_nanos(usd.as_nanos().into()));
+        recorded.or_else(|| self.cost(time?, call))
+    }
+
     /// Returns what a call at `time` costs by its tokens, or `None` where no price fits or the
     /// call states no tokens.
     ///

@@ -62,13 +62,11 @@ pub(crate) enum Used<'e, 'l> {
 
 impl<'e, 'l> Used<'e, 'l> {
     /// Returns what an event used up, or `None` where it is no call; `time` is `None` where it is
-    /// not known. A price holds for a time, so a call without one is priced only by what it
-    /// recorded.
+    /// not known.
     pub(crate) fn by(time: Moment, event: &'e Event<'l>, prices: &PriceBook) -> Option<Self> {
         match event {
             Event::LlmCalled(call) => {
-                let recorded = call.cost_usd.map(|usd| usd.as_nanos().into());
-                let cost = recorded.or_else(|| prices.cost(time?, call).map(Usd::as_nanos));
+                let cost = prices.cost_of(time, call).map(Usd::as_nanos);
                 Some(Self::LlmCall(call, cost))
             }
             Event::ToolCalled(call) => Some(Self::ToolCalls(call.calls.unwrap_or(1))),

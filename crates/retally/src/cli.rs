@@ -12,6 +12,7 @@ use clap::builder::{
     FalseyValueParser, PossibleValue, PossibleValuesParser, Styles, TypedValueParser,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use retally_alerts::Severity;
 use retally_log::{RunId, RunStatus};
 use retally_stats::Grouping;
 use std::path::PathBuf;
@@ -120,6 +121,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Compare groups of runs: which model succeeds more often, and how sure that is
     Compare(Compare),
+    /// Find what goes wrong by rules: success falling, outliers, silence, budgets, damage
+    Alerts(Alerts),
     /// Write all report files anew from the raw logs
     Rebuild(Rebuild),
     /// Keep report files up to date while their logs grow
@@ -340,6 +343,33 @@ pub(crate) struct Compare {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The rules are those of --rules, else of alerts.toml in the root, else the default ones. Each looks at
+what came before alone, so that this finds what `retally watch --alerts` finds while runs go on. What
+is usual is told from the runs that are named. docs/alerts.md has the rules and how sure they are.
+
+Examples:
+  retally alerts
+  retally alerts --rules alerts.toml --fail-if critical
+  retally alerts --format jsonl | jq -r '[.ts, .rule, .text] | @tsv'")]
+pub(crate) struct Alerts {
+    /// Runs; all of the root where none is named
+    #[arg(value_name = "RUN", add = completion::runs())]
+    pub(crate) runs: Vec<String>,
+    /// The file with the rules
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// End with 1 where an alert is so severe, or more: info, warning or critical
+    #[arg(long, value_name = "SEVERITY", value_parser = severity_parser())]
+    pub(crate) fail_if: Option<Severity>,
+    /// What was known at this time, which is also the time that silences are counted up to
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataFormat,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Rebuild {
     /// Runs; all of the root where none is named
     #[arg(value_name = "RUN", add = completion::runs())]
@@ -358,8 +388,12 @@ notify, such as what other hosts write on a network file system, is found by loo
 once per polling time, others every 30th. Any number of watchers, rebuilds and writers may run at
 once. With --format jsonl each update is a line on stdout.
 
+With --alerts each alert is a line on stdout, told once, also where the watcher is started again; with
+--format jsonl it is {\"alert\": …}. A file named there may also have alerts written to a file, handed
+to a command or sent to a webhook. docs/alerts.md says how.
+
 However it ends, with --once and --view too, the exit code is 3 where something keeps reports from
-being up to date, else 0.")]
+being up to date or alerts from being delivered, else 0.")]
 pub(crate) struct Watch {
     /// Runs; all of the root where none is named, new ones too
     #[arg(value_name = "RUN", add = completion::runs())]
@@ -367,6 +401,10 @@ pub(crate) struct Watch {
     /// Bring everything up to date and end
     #[arg(long)]
     pub(crate) once: bool,
+    /// Tell alerts as they come, by the rules of FILE, else of alerts.toml in the root, else the
+    /// default ones
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "view")]
+    pub(crate) alerts: Option<Option<PathBuf>>,
     /// Show one run on a whole screen meanwhile: up, down, PgUp and PgDn select an issue, q quits
     #[arg(long, conflicts_with_all = ["once", "format"])]
     pub(crate) view: bool,
@@ -514,6 +552,14 @@ fn import_format_parser() -> impl TypedValueParser<Value = &'static retally_impo
     let names = formats.map(|format| PossibleValue::new(format.name).help(format.summary));
     PossibleValuesParser::new(names).try_map(|name| {
         retally_import::Format::find(&name).ok_or("the formats were listed just now")
+    })
+}
+
+fn severity_parser() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str)).try_map(|word| {
+        let mut all = Severity::ALL.into_iter();
+        all.find(|it| it.as_str() == word)
+            .ok_or("the words were listed just now")
     })
 }
 

@@ -37,7 +37,7 @@ pub(crate) const EXIT_CODES_HELP: &str = "\
 Exit codes:
   0  done
   1  done, and found what it was asked to look for (check, rebuild --dry-run,
-     compare --fail-if), or left out damaged lines (redact)
+     compare --fail-if, alerts --fail-if), or left out damaged lines (redact)
   2  wrong usage
   3  could not do it";
 

@@ -88,6 +88,7 @@ impl Command {
             Self::Runs(options) => options.data.chosen(),
             Self::Report(options) => options.data.chosen(),
             Self::Compare(options) => options.data.chosen(),
+            Self::Alerts(options) => options.data.chosen(),
             Self::Rebuild(options) => options.data.chosen(),
             Self::Check(options) => options.data.chosen(),
             Self::Import(options) => options.data.chosen(),

@@ -6,6 +6,12 @@
 
 mod age;
 mod aged_run;
+mod alert_delivery;
+mod alert_history;
+mod alert_lane;
+mod alert_memory;
+mod alert_sheet;
+mod alert_watch;
 mod cli;
 mod columns;
 mod command;
@@ -19,6 +25,7 @@ mod exit;
 mod facts;
 mod followed_run;
 mod format_option;
+mod live_alerts;
 mod live_view;
 mod playback;
 mod progress;
@@ -32,6 +39,7 @@ mod terminal;
 mod verdict;
 mod view;
 mod watch_log;
+mod webhook;
 mod without_secrets;
 
 use crate::cli::Cli;

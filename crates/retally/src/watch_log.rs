@@ -1,7 +1,10 @@
 use crate::setting::{Setting, complain};
 use crate::status_line::StatusLine;
+use crate::terminal::printable;
 use anyhow::{Context, Result};
+use retally_alerts::Alert;
 use retally_watch::{Notice, Status, Update, Waker};
+use serde::Serialize;
 use serde_json::json;
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
@@ -17,6 +20,8 @@ pub(crate) struct WatchLog<'s> {
     setting: &'s Setting,
     status_line: StatusLine,
     prints_updates: bool,
+    /// Whether what is printed is for machines.
+    prints_json: bool,
     /// Whether what fails is tried again.
     goes_on: bool,
     /// Ends the watching when the updates cannot be printed any more.
@@ -50,6 +55,7 @@ impl<'s> WatchLog<'s> {
             setting,
             status_line,
             prints_updates,
+            prints_json: prints_updates,
             goes_on,
             waker,
             print_error: None,
@@ -84,6 +90,27 @@ impl<'s> WatchLog<'s> {
         }
     }
 
+    /// Prints an alert, and returns whether that could be done.
+    pub(crate) fn print_alert(&mut self, alert: &Alert) -> bool {
+        let line = match self.prints_json {
+            // Of strings and finite numbers, which JSON has.
+            true => serde_json::to_string(&AlertLine { alert }).unwrap_or_default(),
+            false => line_of(alert),
+        };
+        let print = || writeln!(std::io::stdout(), "{line}");
+        let printed = self.status_line.suspend(print);
+        let is_printed = printed.is_ok();
+        if let Err(error) = printed {
+            self.give_up(error);
+        }
+        is_printed
+    }
+
+    /// Says what could not be done.
+    pub(crate) fn complain(&self, text: &str) {
+        self.status_line.suspend(|| complain(text));
+    }
+
     /// Removes the status line.
     ///
     /// # Errors
@@ -111,10 +138,14 @@ impl<'s> WatchLog<'s> {
             .status_line
             .suspend(|| writeln!(std::io::stdout(), "{line}"));
         if let Err(error) = printed {
-            self.prints_updates = false;
-            self.print_error = Some(error).filter(|error| error.kind() != ErrorKind::BrokenPipe);
-            self.waker.stop();
+            self.give_up(error);
         }
+    }
+
+    fn give_up(&mut self, error: io::Error) {
+        self.prints_updates = false;
+        self.print_error = Some(error).filter(|error| error.kind() != ErrorKind::BrokenPipe);
+        self.waker.stop();
     }
 
     fn take_status(&mut self, status: &Status) {
@@ -168,6 +199,20 @@ impl<'s> WatchLog<'s> {
     fn say(&self, text: &str) {
         self.status_line.suspend(|| self.setting.say(text));
     }
+}
+
+/// An alert among the updates.
+#[derive(Serialize)]
+struct AlertLine<'a> {
+    alert: &'a Alert,
+}
+
+/// Returns an alert as a line for people.
+fn line_of(alert: &Alert) -> String {
+    let time = alert.ts.map_or("-".to_owned(), |ts| ts.to_string());
+    let (severity, rule) = (alert.severity.as_str(), alert.rule.as_str());
+    let line = format!("{time} {severity} {rule} {}: {}", alert.run, alert.text);
+    printable(&line).into_owned()
 }
 
 fn runs(status: &Status) -> String {

@@ -1,5 +1,6 @@
 //! A file for each command; each connects options to the libraries and prints what they say.
 
+pub(crate) mod alerts;
 mod append;
 mod archive;
 mod check;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Replay(options) => replay::run(&setting, &options),
         Command::Report(options) => report::run(&setting, &options),
         Command::Compare(options) => compare::run(&setting, &options),
+        Command::Alerts(options) => alerts::run(&setting, &options),
         Command::Rebuild(options) => rebuild::run(&setting, &options),
         Command::Watch(options) => watch::run(&setting, &options),
         Command::Check(options) => check::run(&setting, &options),

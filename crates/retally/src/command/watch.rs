@@ -1,5 +1,6 @@
 use crate::cli::Watch;
 use crate::exit::{Exit, wrong_usage};
+use crate::live_alerts::LiveAlerts;
 use crate::live_view::{Troubles, show_live};
 use crate::screen::on_screen;
 use crate::setting::{Setting, cache_folder};
@@ -39,7 +40,7 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
             rest_poll: options.poll * REST_POLLS,
         },
         cache: cache_folder(),
-        runs: only,
+        runs: only.clone(),
         ..WatchOptions::default()
     };
     let mut watcher = Watcher::new(setting.root.clone(), watch_options)?;
@@ -50,13 +51,19 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
         return view(setting, run, watcher);
     }
     let mut log = WatchLog::new(setting, prints_updates, !options.once, watcher.waker());
+    let alerts = match &options.alerts {
+        Some(rules) => Some(LiveAlerts::start(setting, rules.as_deref(), only)?),
+        None => None,
+    };
     if options.once {
-        return once(setting, &mut watcher, &mut log);
+        return once(setting, &mut watcher, &mut log, alerts);
     }
     stop_at_signals(watcher.waker())?;
     greet(setting, options.poll);
-    let status = watcher.run(&mut |notice| log.take(notice));
+    let status = watcher.run(&mut |notice| take(notice, &mut log, alerts.as_ref()));
+    let delivered = end_alerts(alerts, true, &mut log);
     log.end()?;
+    delivered?;
     match status.problems {
         0 => setting.say("stopped; no problems"),
         _ => bail!(
@@ -65,6 +72,18 @@ pub(crate) fn run(setting: &Setting, options: &Watch) -> Result<Exit> {
         ),
     }
     Ok(Exit::Done)
+}
+
+/// Hands on what the watcher has to say.
+fn take(notice: &Notice<'_>, log: &mut WatchLog<'_>, alerts: Option<&LiveAlerts>) {
+    log.take(notice);
+    if let Some(alerts) = alerts {
+        alerts.take(notice, log);
+    }
+}
+
+fn end_alerts(alerts: Option<LiveAlerts>, is_hasty: bool, log: &mut WatchLog<'_>) -> Result<()> {
+    alerts.map_or(Ok(()), |alerts| alerts.end(is_hasty, log))
 }
 
 /// Shows a run on a whole screen while its reports are kept up to date.
@@ -119,15 +138,22 @@ impl Troubles for KnownTroubles {
 }
 
 /// Brings everything up to date and ends.
-fn once(setting: &Setting, watcher: &mut Watcher, log: &mut WatchLog) -> Result<Exit> {
+fn once(
+    setting: &Setting,
+    watcher: &mut Watcher,
+    log: &mut WatchLog<'_>,
+    alerts: Option<LiveAlerts>,
+) -> Result<Exit> {
     let mut changed = 0;
     let status = watcher.catch_up(&mut |notice| {
         if let Notice::Updated(update) = notice {
             changed += update.changes.len();
         }
-        log.take(notice);
+        take(notice, log, alerts.as_ref());
     });
+    let delivered = end_alerts(alerts, false, log);
     log.end()?;
+    delivered?;
     setting.say(&format!(
         "runs: {}; report files changed: {changed}",
         status.runs
