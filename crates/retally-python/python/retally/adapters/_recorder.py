@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from .._issue_tracker import IssueTracker
 from .._plain import exception_text
+from .._retally import event_json
 from .._run_logger import RunLogger
 
 M = TypeVar("M", bound=Callable[..., None])
@@ -44,6 +45,9 @@ class Span:
     """The provider of the model."""
     tool: str | None = None
     """The tool that is called."""
+    is_within_call: bool = False
+    """Whether a call of a model is around it, and neither an agent nor a tool in between: a model's
+    call within another's is the same one, which a framework and its client both report."""
 
 
 class Recorder:
@@ -81,12 +85,16 @@ class Recorder:
         *,
         agent: str | None = None,
         issue: object = None,
-        **known: str | None,
+        model: str | None = None,
+        provider: str | None = None,
+        tool: str | None = None,
     ) -> Span:
-        """Begin a span, an attempt of `agent` where one is named."""
+        """Begin a span: an attempt of `agent`, or a call of `model` or `tool`, where one is named."""
         around = self.span(parent)
         issue = around.issue if issue is None else issue
-        span = Span(agent or around.agent, issue, self._now(), **known)
+        span = Span(agent or around.agent, issue, self._now(), None, model, provider, tool)
+        is_call_around = around.model is not None or around.is_within_call
+        span.is_within_call = is_call_around and not agent and span.tool is None
         while len(self._spans) >= _OPEN_SPANS_MAX:
             self._spans.pop(next(iter(self._spans)), None)
         self._spans[key] = span
@@ -107,7 +115,7 @@ class Recorder:
         if self._tracker is not None:
             self._tracker.end_agent(span.agent or "", **fields)  # type: ignore[arg-type]
         else:
-            self._append("agent.finished", span.issue, {"agent": span.agent, **fields})
+            self.append("agent.finished", span.issue, {"agent": span.agent, **fields})
         return span
 
     def _start_agent(self, agent: str, span: Span) -> None:
@@ -117,7 +125,7 @@ class Recorder:
         elif span.issue is not None:
             # An attempt belongs to an issue; without one only calls can be recorded.
             span.pair = self._run.new_span()
-            self._append("agent.started", span.issue, {"agent": agent, "span": span.pair})
+            self.append("agent.started", span.issue, {"agent": agent, "span": span.pair})
 
     def duration_ms(self, span: Span) -> float:
         """Return how long it is since a span began."""
@@ -125,17 +133,42 @@ class Recorder:
 
     def llm_call(self, span: Span, model: object, **fields: Any) -> None:
         """Record a call of a model within a span."""
-        fields = {"agent": span.agent, "model": model or "unknown", **fields}
-        self._append("llm.called", span.issue, fields)
+        self.call("llm.called", span, {"model": model or "unknown", **fields})
 
     def tool_call(self, span: Span, tool: object, **fields: Any) -> None:
         """Record a call of a tool within a span."""
-        fields = {"agent": span.agent, "tool": tool or "unknown", **fields}
-        self._append("tool.called", span.issue, fields)
+        self.call("tool.called", span, {"tool": tool or "unknown", **fields})
 
-    def _append(self, type_name: str, issue: object, fields: dict[str, Any]) -> None:
-        issue = issue if self._tracker is None else self._tracker.issue_id
-        self._run.append(type_name, {"issue": issue, **fields})
+    def call(self, type_name: str, span: Span, fields: dict[str, Any]) -> None:
+        """Record a call, by the span's agent unless the fields name another."""
+        if not (type_name == "llm.called" and span.is_within_call):
+            self.append(type_name, span.issue, {"agent": span.agent, **fields})
+
+    def append(self, type_name: str, issue: object, fields: dict[str, Any]) -> None:
+        """Append an event, of the tracker's issue where there is one."""
+        self._run.append(type_name, self._with_issue(issue, fields))
+
+    def append_at(
+        self, type_name: str, issue: object, fields: dict[str, Any], nanoseconds: int
+    ) -> None:
+        """Append an event that happened at a time since 1970. It bears a key, so that it counts
+        once however often it is handed over."""
+        fields = self._with_issue(issue, fields)
+        if fields["issue"] is None and type_name.startswith("agent."):
+            return
+        run = self._run
+        if run.log is not None and not run._pending:
+            try:
+                run.log.append_given(event_json(type_name, fields, nanoseconds // 1000))
+                run._written += 1
+                run._is_changed = True
+                return
+            except Exception:
+                pass  # The run fails likewise, tells it, and keeps the event, if without its time.
+        run.append(type_name, fields)
+
+    def _with_issue(self, issue: object, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"issue": issue if self._tracker is None else self._tracker.issue_id, **fields}
 
     def _now(self) -> float:
         """Return seconds, by the run's own clock where it has one."""
