@@ -88,8 +88,12 @@ class Recorder:
         model: str | None = None,
         provider: str | None = None,
         tool: str | None = None,
+        began_seconds: float | None = None,
     ) -> Span:
-        """Begin a span: an attempt of `agent`, or a call of `model` or `tool`, where one is named."""
+        """Begin a span: an attempt of `agent`, or a call of `model` or `tool`, where one is named.
+
+        `began_seconds`, since 1970, is when an attempt began that is known only now.
+        """
         around = self.span(parent)
         issue = around.issue if issue is None else issue
         span = Span(agent or around.agent, issue, self._now(), None, model, provider, tool)
@@ -99,8 +103,12 @@ class Recorder:
             self._spans.pop(next(iter(self._spans)), None)
         self._spans[key] = span
         if agent:
-            self._start_agent(agent, span)
+            self._start_agent(agent, span, began_seconds)
         return span
+
+    def is_open(self, key: Hashable) -> bool:
+        """Whether a span began and did not end."""
+        return key in self._spans
 
     def end(self, key: Hashable, success: bool | None = True, error: object = None) -> Span | None:
         """End a span and, if it is one, the agent's attempt; return it if it was open.
@@ -118,14 +126,18 @@ class Recorder:
             self.append("agent.finished", span.issue, {"agent": span.agent, **fields})
         return span
 
-    def _start_agent(self, agent: str, span: Span) -> None:
+    def _start_agent(self, agent: str, span: Span, began_seconds: float | None) -> None:
+        if self._tracker is None and span.issue is None:
+            return  # An attempt belongs to an issue; without one only calls can be recorded.
+        span.pair = self._run.new_span()
+        fields = {"agent": agent, "span": span.pair}
         if self._tracker is not None:
-            span.pair = self._run.new_span()
-            self._tracker.start_agent(agent, span=span.pair)
-        elif span.issue is not None:
-            # An attempt belongs to an issue; without one only calls can be recorded.
-            span.pair = self._run.new_span()
-            self.append("agent.started", span.issue, {"agent": agent, "span": span.pair})
+            # So that an exception that leaves the issue's block ends the attempt.
+            self._tracker._open_agents.append((agent, span.pair))
+        if began_seconds is None or self._run.options.clock is not None:
+            self.append("agent.started", span.issue, fields)
+        else:
+            self.append_at("agent.started", span.issue, fields, int(began_seconds * 1e9))
 
     def duration_ms(self, span: Span) -> float:
         """Return how long it is since a span began."""
@@ -151,8 +163,7 @@ class Recorder:
     def append_at(
         self, type_name: str, issue: object, fields: dict[str, Any], nanoseconds: int
     ) -> None:
-        """Append an event that happened at a time since 1970. It bears a key, so that it counts
-        once however often it is handed over."""
+        """Append an event that happened at a time since 1970."""
         fields = self._with_issue(issue, fields)
         if fields["issue"] is None and type_name.startswith("agent."):
             return
