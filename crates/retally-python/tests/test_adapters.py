@@ -1,5 +1,6 @@
 """What the adapters share needs no framework; what needs one is in `adapters`."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import retally
-from conftest import Events
+from conftest import DOCS, Events, examples
 from retally.adapters import _recorder
 from retally.adapters._recorder import Recorder
 
@@ -35,7 +36,7 @@ def test_importing_retally_imports_no_adapter_and_no_framework() -> None:
     assert adapters == ""
 
 
-def test_every_adapter_has_a_lock_file_a_test_and_an_extra() -> None:
+def test_every_adapter_has_a_lock_file_a_test_an_extra_and_an_example() -> None:
     package = Path(_recorder.__file__).parent
     names = {file.stem for file in package.glob("*.py") if not file.stem.startswith("_")}
     tests = Path(__file__).parent / "adapters"
@@ -43,6 +44,18 @@ def test_every_adapter_has_a_lock_file_a_test_and_an_extra() -> None:
     assert names == {file.stem.removeprefix("test_") for file in tests.glob("test_*.py")}
     extras = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     assert all(f'\n{name.replace("_", "-")} = [' in extras for name in names)
+    assert all(examples("python-adapters.md", f"python {name}") for name in names)
+
+
+def test_the_page_states_the_versions_that_are_tested() -> None:
+    page = (DOCS / "python-adapters.md").read_text()
+    [table] = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
+    rows = [row.split("|")[3:5] for row in table.splitlines()[2:]]
+    for name, packages in rows:
+        lock = Path(__file__).parent / "adapters" / f"{name.strip(' `')}.lock"
+        for package in packages.split(","):
+            assert package.strip().replace(" ", "==") in lock.read_text().splitlines()
+    assert len(rows) == 6
 
 
 def test_an_adapter_wants_a_tracker_or_a_run() -> None:

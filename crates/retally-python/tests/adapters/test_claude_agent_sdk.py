@@ -1,17 +1,20 @@
 """What the Claude Agent SDK reports is in the log: the SDK itself, with a process that is made up."""
 
 import asyncio
+import functools
 import itertools
 import json
 from collections import deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import claude_agent_sdk
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, Transport
 
 import retally
-from conftest import Events
+from conftest import Events, examples, run_example
 from retally.adapters.claude_agent_sdk import RetallyHooks
 
 SESSION = "0e3f"
@@ -74,7 +77,7 @@ class FakeProcess(Transport):
         return True
 
     async def end_input(self) -> None:
-        pass
+        await self.close()  # As the command does when nothing more will be asked.
 
 
 def hook(event: str, **fields: Any) -> dict[str, Any]:
@@ -286,17 +289,8 @@ def test_a_tool_that_fails_is_recorded(issue: retally.IssueTracker, events: Even
 def test_a_turn_that_fails_or_is_left_fails_the_attempt(
     fields: dict[str, Any], error: str, issue: retally.IssueTracker, events: Events
 ) -> None:
-    hooks = RetallyHooks(issue, agent="coding")
-    process = FakeProcess(PROMPT, result({"opus": used(1, 1, 0, 0, cost=0.1)}, **fields))
-
-    async def ask() -> None:
-        options = ClaudeAgentOptions(hooks=hooks.matchers())
-        async with ClaudeSDKClient(options, transport=process) as client:
-            await client.query("go")
-            async for message in client.receive_response():
-                hooks.record(message)
-
-    asyncio.run(asyncio.wait_for(ask(), 60))
+    usage = {"opus": used(1, 1, 0, 0, cost=0.1)}
+    play(RetallyHooks(issue, agent="coding"), [PROMPT, result(usage, **fields)])
     [finished] = logged(events, "agent.finished")
     assert (finished["success"], finished["error"]) == (False, error)
     # What a failed turn used was used.
@@ -325,3 +319,20 @@ def test_a_fault_of_the_adapter_does_not_reach_the_program(
     process = play(hooks, [PROMPT, *tool("Read", "t1"), STOP, result()])
     assert process.answers == [{}] * 4
     assert [record.name for record in caplog.records] == ["retally"]
+
+
+@pytest.mark.parametrize("block", examples("python-adapters.md", "python claude_agent_sdk"))
+def test_the_example_of_the_page_runs(
+    block: str, tmp_path: Path, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = {"opus": used(1, 1, 0, 0, cost=0.1)}
+    process = FakeProcess(PROMPT, *tool("Read", "t1"), STOP, result(usage))
+    asked = functools.partial(claude_agent_sdk.query, transport=process)
+    monkeypatch.setattr(claude_agent_sdk, "query", asked)
+    run_example(block, tmp_path)
+    assert [kind for kind, _ in kinds(events)] == [
+        "agent.started",
+        "tool.called",
+        "agent.finished",
+        "llm.called",
+    ]

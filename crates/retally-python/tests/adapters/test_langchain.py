@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
 import retally
-from conftest import Events
+from conftest import Events, examples, run_example
 from retally.adapters.langchain import RetallyCallbackHandler
 
 USAGE = {
@@ -282,3 +283,16 @@ def test_a_fault_of_the_adapter_is_told_once_or_raised(
         assert work.invoke(2, {"callbacks": [handler]}) == 2
     own = [record for record in caplog.records if record.name == "retally"]
     assert len(own) == 1 and "a bug of ours" in own[0].getMessage()
+
+
+@pytest.mark.parametrize("block", examples("python-adapters.md", "python langchain"))
+def test_the_example_of_the_page_runs(block: str, tmp_path: Path, events: Events) -> None:
+    model = model_that_says(message_that_calls("add", a=1, b=2), "done")
+    run_example(block, tmp_path, model=model, tools=[add])
+    assert [kind for kind, _ in kinds(events)] == [
+        "agent.started",
+        "llm.called",
+        "tool.called",
+        "llm.called",
+        "agent.finished",
+    ]

@@ -5,6 +5,7 @@ import datetime
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ import litellm
 from litellm.types.utils import ModelResponse, Usage
 
 import retally
-from conftest import Events
+from conftest import Events, examples, run_example
+from retally.adapters import litellm as adapter
 from retally.adapters.litellm import RetallyLogger
 
 QUESTION = [{"role": "user", "content": "What is 1 + 2?"}]
@@ -223,3 +225,16 @@ def test_a_fault_of_the_adapter_does_not_reach_litellm(
         assert litellm.completion("gpt-4o", QUESTION, mock_response="3").choices
         logger.wait()
     assert [record.name for record in caplog.records] == ["retally"]
+
+
+@pytest.mark.parametrize("block", examples("python-adapters.md", "python litellm"))
+def test_the_example_of_the_page_runs(
+    block: str, tmp_path: Path, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(litellm, "callbacks", [])
+    monkeypatch.setattr(adapter, "RetallyLogger", Observed)
+    run_example(block, tmp_path)
+    [logger] = litellm.callbacks
+    logger.wait()
+    litellm.logging_callback_manager._reset_all_callbacks()
+    assert logged(events) == [CALL]

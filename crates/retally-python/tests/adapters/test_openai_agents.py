@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -23,7 +24,7 @@ from agents.testing.model import ScriptedModel, assistant_message, function_call
 from openai import AsyncOpenAI
 
 import retally
-from conftest import Events
+from conftest import Events, examples, run_example
 from retally.adapters.openai_agents import RetallyTracingProcessor
 
 
@@ -319,3 +320,19 @@ def test_the_metadata_of_a_trace_names_the_issue(
     assert (first["issue"], "issue" in second) == ("PROJ-7", False)
     assert [event["issue"] for event in logged(events, "agent.started")] == ["PROJ-7"]
     assert processor._recorder._spans == {}
+
+
+@pytest.mark.parametrize("block", examples("python-adapters.md", "python openai_agents"))
+def test_the_example_of_the_page_runs(block: str, tmp_path: Path, events: Events) -> None:
+    set_trace_processors([])
+    steps = [function_call("add", {"a": 1, "b": 2}, call_id="1")], [assistant_message("done")]
+    run_example(block, tmp_path, model=scripted(*steps), tools=[add])
+    set_trace_processors([])
+    assert [kind for kind, _ in kinds(events)] == [
+        "agent.started",
+        "llm.called",
+        "tool.called",
+        "llm.called",
+        "agent.finished",
+    ]
+    assert {event.get("issue") for event in logged(events, "llm.called")} == {123}

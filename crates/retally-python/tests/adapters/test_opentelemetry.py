@@ -23,7 +23,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.usage import RequestUsage
 
 import retally
-from conftest import Events
+from conftest import Events, examples, run_example
 from retally.adapters.opentelemetry import RetallySpanExporter, RetallySpanProcessor
 
 SECOND = 1_000_000_000
@@ -380,3 +380,10 @@ def test_a_fault_of_the_adapter_does_not_reach_the_program(
     monkeypatch.setattr(opentelemetry, "_call", break_down)
     assert agent_of(provider, "coder").run_sync("go").output
     assert [record.name for record in caplog.records] == ["retally"]
+
+
+@pytest.mark.parametrize("block", examples("python-adapters.md", "python opentelemetry"))
+def test_the_example_of_the_page_runs(block: str, tmp_path: Path, events: Events) -> None:
+    run_example(block, tmp_path, model=TestModel(), tools=[add])
+    calls = logged(events, "llm.called")
+    assert calls and {call["issue"] for call in calls} == {123}

@@ -1,6 +1,7 @@
 """What smolagents reports of its steps is in the log, with a model that answers from a list."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from smolagents.models import (
 from smolagents.monitoring import TokenUsage
 
 import retally
-from conftest import Events
+from conftest import Events, examples, run_example
 from retally.adapters import smolagents
 from retally.adapters.smolagents import step_callbacks
 
@@ -296,3 +297,11 @@ def test_a_fault_of_the_adapter_does_not_reach_the_program(
     monkeypatch.setattr(smolagents._Steps, "_span", break_down)
     assert agent_of(issue, DONE).run("go") == "a secret"
     assert [record.name for record in caplog.records] == ["retally"]
+
+
+@pytest.mark.parametrize("block", examples("python-adapters.md", "python smolagents"))
+def test_the_example_of_the_page_runs(block: str, tmp_path: Path, events: Events) -> None:
+    model = FakeModel(calling(("add", {"a": 1, "b": 2})), DONE)
+    run_example(block, tmp_path, model=model, tools=[add])
+    assert len(logged(events, "llm.called")) == 2
+    assert logged(events, "agent.finished")[0]["agent"] == "coder"
