@@ -1,5 +1,6 @@
 """What the adapters share needs no framework; what needs one is in `adapters`."""
 
+import json
 import re
 import subprocess
 import sys
@@ -97,6 +98,30 @@ def test_an_exception_that_leaves_the_issue_ends_the_adapters_agents_too() -> No
             Recorder(issue).begin(1, agent="coder")
             raise KeyError("user_id")
     assert issue.get_report()["agent_metrics"]["coder"]["failures"] == 1
+
+
+def test_an_event_with_a_time_of_its_own_is_refused_like_any_other() -> None:
+    run = retally.RunLogger("168")
+    Recorder(run).append_at("agent.finished", 1, {"agent": "coder"}, 0)
+    assert run.stats[1:3] == (0, 1)
+    run = retally.RunLogger("168", strict=True)
+    with pytest.raises(retally.EventError):
+        Recorder(run).append_at("agent.finished", 1, {"agent": "coder"}, 0)
+
+
+def test_an_event_with_a_time_of_its_own_is_in_the_reports_at_exit(root: Path) -> None:
+    program = """
+import retally
+from retally.adapters._recorder import Recorder
+run = retally.RunLogger("168", run_id="run_test")
+run.issue(1).finalize_issue()
+run.finalize_run()
+Recorder(run).append_at("llm.called", 1, {"model": "m"}, 1_800_000_000_000_000_000)
+assert run.stats.written == 5
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    report = json.loads((root / "run_test" / "issues" / "issue_1_report.json").read_text())
+    assert report["llm_calls"] == 1
 
 
 def test_spans_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,11 +201,12 @@ def test_results_state_totals_and_each_turn_counts_its_own(
     first = {"opus": used(10, 20, 0, 0, cost=0.5), "haiku": haiku}
     second = {"opus": used(15, 40, 7, 0, cost=0.75), "haiku": haiku}
     reset = {"type": "conversation_reset", "new_conversation_id": "1", "uuid": "2"}
+    reset["session_id"] = SESSION
     play(
         RetallyHooks(issue, agent="coding"),
-        [PROMPT, STOP, result(first)],
-        [PROMPT, STOP, result(second)],
-        [PROMPT, reset | {"session_id": SESSION}, STOP, result({"opus": used(16, 41, 8, 0, cost=0.8)})],
+        [PROMPT, assistant("m1", "opus"), assistant("m2", "opus"), STOP, result(first)],
+        [PROMPT, assistant("m3", "opus"), STOP, result(second)],
+        [PROMPT, reset, STOP, result({"opus": used(16, 41, 8, 0, cost=0.8)})],
     )
     calls = logged(events, "llm.called")
     assert [(call["model"], call["input_tokens"], call["output_tokens"]) for call in calls] == [
@@ -215,6 +216,7 @@ def test_results_state_totals_and_each_turn_counts_its_own(
         ("opus", 24, 41),
     ]
     assert [call["cost_usd"] for call in calls] == [0.5, 0.01, 0.25, 0.8]
+    assert [call.get("calls") for call in calls] == [2, None, 1, None]
     assert len(logged(events, "agent.started")) == 3
 
 
@@ -283,7 +285,7 @@ def test_a_tool_that_fails_is_recorded(issue: retally.IssueTracker, events: Even
     [
         ({"is_error": True, "subtype": "error_max_turns"}, "error_max_turns"),
         ({"is_error": True, "api_error_status": 529}, "status 529"),
-        ({"subtype": "error_during_execution", "terminal_reason": "aborted_tools"}, "error_during_execution"),
+        ({"subtype": "left", "terminal_reason": "aborted_tools"}, "left"),
     ],
 )
 def test_a_turn_that_fails_or_is_left_fails_the_attempt(

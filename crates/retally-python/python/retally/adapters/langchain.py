@@ -21,8 +21,7 @@ class RetallyCallbackHandler(BaseCallbackHandler):
     With a `RunLogger`, the issue is `config={"metadata": {"retally_issue": 123}}`.
     """
 
-    # Called in place, also by asynchronous code: an append takes microseconds, and calls that are
-    # handed to threads could arrive in another order than they happened in.
+    # Called in place, also by asynchronous code: an append takes less than to hand it to a thread.
     run_inline = True
 
     def __init__(

@@ -60,10 +60,13 @@ class RetallyTracingProcessor(TracingProcessor):
         elif data.type in ("generation", "response"):
             response = member(data, "response")
             model = member(data, "model") or member(response, "model")
-            tokens = _tokens(member(data, "usage") or member(response, "usage"))
-            provider = self._provider
             self._recorder.llm_call(
-                known, model, provider=provider, **tokens, **ended, error=error
+                known,
+                model,
+                provider=self._provider,
+                **_tokens(member(data, "usage")),
+                **ended,
+                error=error,
             )
 
     def on_trace_start(self, trace: Trace) -> None:
