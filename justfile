@@ -57,6 +57,10 @@ quickstart:
 python *arguments:
     crates/retally-python/check {{ arguments }}
 
+# Check the Python package's adapters, each with its framework: just adapters langchain
+adapters *names:
+    crates/retally-python/check-adapters {{ names }}
+
 # Watch under load, with killed writers; half an hour of 200 runs: just soak --minutes 30 --runs 200 --rate 400
 soak *arguments:
     cargo build --release

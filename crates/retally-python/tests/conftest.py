@@ -1,6 +1,8 @@
 """What the tests share. Each has a root of its own."""
 
 import json
+import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,21 @@ from typing import Any
 import pytest
 
 Events = Callable[[], list[dict[str, Any]]]
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def examples(page: str, info: str = "python") -> list[str]:
+    """Returns the blocks of a page of the documentation that bear an info string."""
+    text = (DOCS / page).read_text()
+    return re.findall(rf"^```{info}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def run_example(block: str, folder: Path, **names: Any) -> None:
+    """Runs a block as a program in which names stand for what a page leaves to its reader."""
+    program = folder / "example.py"
+    program.write_text(block)
+    runpy.run_path(str(program), names)
 
 
 @pytest.fixture(autouse=True)
