@@ -54,8 +54,9 @@ quickstart:
     sh examples/quickstart.sh
 
 # Build the Python package, install it into an environment of its own, and check it: just python -k seed
+[positional-arguments]
 python *arguments:
-    crates/retally-python/check {{ arguments }}
+    crates/retally-python/check "$@"
 
 # Check the Python package's adapters, each with its framework: just adapters langchain
 adapters *names:
@@ -96,5 +97,6 @@ instructions:
     python3 benches/instructions.py
 
 # Measure what an event costs from Python, beside json, sqlite3 and OpenTelemetry, in turns
+[positional-arguments]
 bench-python *arguments:
-    crates/retally-python/bench {{ arguments }}
+    crates/retally-python/bench "$@"

@@ -99,7 +99,7 @@ class Run:
         except (RetallyError, OSError) as error:
             self._failed(error)
             # Nobody could reserve an id, so it has to be one that nobody else has.
-            return run_id or f"{Log.usual_id('', micros).rstrip('_')}_{os.urandom(6).hex()}"
+            return run_id or f"{Log.usual_id('unwritten', micros)}_{os.urandom(6).hex()}"
 
     def _open(self, run_id: str) -> None:
         self.log = Log.open(
@@ -243,12 +243,9 @@ class Run:
         """Tell the first failure of many."""
         if not self._is_warned:
             self._is_warned = True
-            _logger.warning("run %s is not logged as it should be: %s", self.run_id_or_none, error)
-
-    @property
-    def run_id_or_none(self) -> str | None:
-        """The run's id, `None` while it is being started."""
-        return getattr(self, "run_id", None)
+            # While it is being started it has no id yet.
+            name = getattr(self, "run_id", "that is being started")
+            _logger.warning("run %s is not logged as it should be: %s", name, error)
 
     def guarded(self, call: Callable[[], T]) -> T | None:
         """Return what `call` returns, or `None` where it fails and that is not to be raised."""
