@@ -19,7 +19,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 const PAUSE_PER_COST: u32 = 10;
 /// When nothing is appended for so long the thread ends; the next event starts another.
-const REST_AFTER: Duration = Duration::from_secs(2);
+const REST_AFTER: Duration = Duration::from_millis(200);
 
 /// Keeps the report files of a run current. There is a thread only while events are appended.
 #[derive(Default)]

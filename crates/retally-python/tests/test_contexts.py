@@ -109,3 +109,14 @@ def test_attempts_of_one_agent_that_overlap_are_told_apart(events: Events) -> No
     assert spans == [spans[0], spans[1], spans[0], spans[1]]
     assert spans[0] != spans[1]
     assert issue.finalize_issue()["anomalies"] == []
+
+
+def test_trackers_of_the_same_options_share_a_segment_and_what_is_not_given(root: Path) -> None:
+    run = retally.RunLogger("168", strict=True, live=False)
+    for number in range(5):
+        retally.IssueTracker(run.run_id, number, durability="power").finalize_issue()
+    assert len([*(root / run.run_id / "events").iterdir()]) == 2
+    tracker = retally.IssueTracker(run.run_id, 9, durability="power")
+    # As the logger is strict, so is the tracker.
+    with pytest.raises(retally.EventError):
+        tracker.finalize_issue("no such status")

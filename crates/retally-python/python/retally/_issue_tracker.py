@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import json
 import os
 from collections.abc import Collection
@@ -10,7 +11,7 @@ from typing import Any
 from . import _current, _run
 from ._plain import exception_text
 from ._retally import Log, event_json
-from ._run import Clock, LogStats, Options
+from ._run import Clock, LogStats
 
 
 class IssueTracker:
@@ -55,8 +56,7 @@ class IssueTracker:
             "live": live,
         }
         given = {name: value for name, value in given.items() if value is not None}
-        options = Options(**given) if given else None  # type: ignore[arg-type]
-        self._begin(_run.go_on(_run.root_path(root), run_id, options), issue, title)
+        self._begin(_run.go_on(_run.root_path(root), run_id, given), issue, title)
 
     @classmethod
     def _of(cls, run: _run.Run, issue: object, title: str | None) -> IssueTracker:
@@ -200,7 +200,7 @@ class IssueTracker:
         cache_read_tokens: int | None = None,
         cache_write_tokens: int | None = None,
         reasoning_tokens: int | None = None,
-        cost_usd: float | None = None,
+        cost_usd: float | decimal.Decimal | str | None = None,
         duration_ms: float | datetime.timedelta | None = None,
         success: bool | None = None,
         error: object = None,

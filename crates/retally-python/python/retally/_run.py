@@ -320,8 +320,10 @@ class Run:
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
-# All runs of this process by root and id, so that a tracker finds the run that a logger started.
-_runs: weakref.WeakValueDictionary[tuple[str, str], Run] = weakref.WeakValueDictionary()
+# The first that this process has of a run, by root and id: a tracker finds what a logger started.
+_firsts: weakref.WeakValueDictionary[tuple[str, str], Run] = weakref.WeakValueDictionary()
+# All, by their options too: those that are logged alike share a segment.
+_runs: weakref.WeakValueDictionary[tuple[object, ...], Run] = weakref.WeakValueDictionary()
 # All of them, also those that were opened with options of their own.
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
 # Runs that must not be forgotten, for what is kept would be lost.
@@ -333,18 +335,31 @@ def start(root: str, run_id: str | None, project: str, options: Options) -> Run:
     """Start a run."""
     run = Run(root, run_id, project, options)
     with _lock:
-        _runs[root, run.run_id] = run
+        _firsts[root, run.run_id] = _runs[_key(run)] = run
     return run
 
 
-def go_on(root: str, run_id: str, options: Options | None) -> Run:
-    """Return the run that this process has, else open it. Without `options` those it has hold."""
+def go_on(root: str, run_id: str, given: dict[str, Any]) -> Run:
+    """Return a run as this process has it with these options, else open it. Options that are not
+    given are those of the first that it has, such as its logger's."""
     with _lock:
-        run = _runs.get((root, run_id))
-        if run is None or (options is not None and options != run.options):
-            run = Run(root, run_id, None, options or Options())
-            _runs.setdefault((root, run_id), run)
+        first = _firsts.get((root, run_id))
+        options = (first.options if first else Options())._replace(**given)
+        run = _runs.get(_key_of(root, run_id, options))
+        if run is None:
+            run = Run(root, run_id, None, options)
+            _runs[_key(run)] = run
+            _firsts.setdefault((root, run_id), run)
         return run
+
+
+def _key(run: Run) -> tuple[object, ...]:
+    return _key_of(run.root, run.run_id, run.options)
+
+
+def _key_of(root: str, run_id: str, options: Options) -> tuple[object, ...]:
+    # A clock need not be hashable, and lives as long as the run that has it.
+    return root, run_id, options._replace(clock=None), id(options.clock)
 
 
 def root_path(root: str | os.PathLike[str] | None) -> str:

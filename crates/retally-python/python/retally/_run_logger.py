@@ -187,7 +187,7 @@ def open_run(
     """
     options = Options(strict, verbose, redact, _durability(durability), live, clock)
     path = _run.root_path(root)
-    return RunLogger._of(_run.go_on(path, Log.find(path, run_id), options))
+    return RunLogger._of(_run.go_on(path, Log.find(path, run_id), options._asdict()))
 
 
 def _durability(word: str) -> str:
