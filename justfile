@@ -70,11 +70,14 @@ fuzz seconds="10":
 guarantees *arguments:
     cargo run --quiet --example guarantees -- {{ arguments }}
 
+# Count the instructions that an event costs, and fail where one costs more than it may
+instructions:
+    cargo build --release --bin retally --example generate_logs --example work
+    python3 benches/instructions.py
+
 # Measure against peers and floors, in turns, and print the ratios: just bench --pairs 9
 bench *arguments:
-    cargo build --release
-    cargo build --release --example generate_logs
-    cargo build --release -p retally-log --example append_cost
+    cargo build --release --bin retally --example generate_logs --example work --example watch_soak
     test -x ~/.cache/retally-ci/bench/bin/python || python3 -m venv ~/.cache/retally-ci/bench
     ~/.cache/retally-ci/bench/bin/pip install --quiet duckdb=={{ duckdb_version }}
     ~/.cache/retally-ci/bench/bin/python benches/bench.py {{ arguments }}
