@@ -75,7 +75,7 @@ instructions:
     cargo build --release --bin retally --example generate_logs --example work
     python3 benches/instructions.py
 
-# Measure against peers and floors, in turns, and print the ratios: just bench --pairs 9
+# Measure against peers and floors, in turns, and print the ratios: just bench folds --pairs 9
 bench *arguments:
     cargo build --release --bin retally --example generate_logs --example work --example watch_soak
     test -x ~/.cache/retally-ci/bench/bin/python || python3 -m venv ~/.cache/retally-ci/bench

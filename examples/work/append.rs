@@ -1,5 +1,6 @@
 //! Appending, and the floor below it.
 
+use crate::stopwatch::{Stopwatch, Took};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use retally_log::{Decimal, Draft, Durability, LlmCalled, Root, RunId, ToolCalled};
@@ -8,7 +9,6 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -40,7 +40,7 @@ enum Survives {
     Power,
 }
 
-pub(crate) fn append(options: &Options) -> Result<Duration> {
+pub(crate) fn append(options: &Options) -> Result<Took> {
     ensure!(options.batch > 0, "a call appends at least one event");
     let run = Root::new(&options.root).open_or_create_run(&RunId::new(options.run.as_str())?)?;
     let durability = match options.durability {
@@ -56,7 +56,7 @@ pub(crate) fn append(options: &Options) -> Result<Duration> {
     );
     // The first takes a segment.
     writer.append(event(0))?;
-    let start = Instant::now();
+    let start = Stopwatch::start();
     thread::scope(|scope| {
         let threads: Vec<_> = (0..options.threads)
             .map(|_| scope.spawn(|| append_share(&writer, options)))
@@ -66,7 +66,7 @@ pub(crate) fn append(options: &Options) -> Result<Duration> {
             result.context("a thread panicked")?
         })
     })?;
-    Ok(start.elapsed())
+    Ok(start.took())
 }
 
 fn append_share(writer: &Writer, options: &Options) -> Result<()> {
@@ -85,7 +85,7 @@ fn append_share(writer: &Writer, options: &Options) -> Result<()> {
 }
 
 /// Writes the lines that appending the same events gave.
-pub(crate) fn write(options: &Options) -> Result<Duration> {
+pub(crate) fn write(options: &Options) -> Result<Took> {
     append(options)?;
     let events = Root::new(&options.root)
         .run(&RunId::new(options.run.as_str())?)
@@ -96,18 +96,18 @@ pub(crate) fn write(options: &Options) -> Result<Duration> {
         .append(true)
         .create_new(true)
         .open(options.root.join("bare"))?;
-    let start = Instant::now();
+    let start = Stopwatch::start();
     for line in content.split_inclusive(|byte| *byte == b'\n') {
         file.write_all(line)?;
     }
-    Ok(start.elapsed())
+    Ok(start.took())
 }
 
 /// Returns one of the two events that logs are full of.
 pub(crate) fn event(number: u64) -> Draft<'static> {
     let (issue, agent) = (Some((100 + number / 40).into()), Some("coding".into()));
     let (duration_ms, success) = (Some(1_000 + number % 1_000), Some(true));
-    if number % 4 > 0 {
+    if !number.is_multiple_of(4) {
         return Draft::from(ToolCalled {
             issue,
             agent,

@@ -1,5 +1,6 @@
 //! One kind of work and nothing else, whose time `just bench` takes, and whose instructions
-//! `just instructions` counts. Prints how many seconds it took, without what it had to prepare.
+//! `just instructions` counts. Prints how many seconds passed, and how many seconds of processors
+//! it used, without what it had to prepare.
 //!
 //! ```sh
 //! cargo run --release --example work -- append /tmp/new --events 1000
@@ -12,6 +13,7 @@ mod append;
 mod fold;
 mod plain_loop;
 mod reports;
+mod stopwatch;
 
 use anyhow::Result;
 use clap::Parser;
@@ -69,6 +71,7 @@ fn main() -> Result<()> {
         Work::Files { root } => reports::write_plain_files(&root)?,
         Work::Live { root, events } => fold::live(&root, events)?,
     };
-    println!("{}", took.as_secs_f64());
+    let (passed, used) = (took.passed.as_secs_f64(), took.used.as_secs_f64());
+    println!("{passed} {used}");
     Ok(())
 }

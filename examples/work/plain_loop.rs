@@ -1,5 +1,6 @@
 //! What an average engineer would write instead: read lines, parse each into a value, and count.
 
+use crate::stopwatch::{Stopwatch, Took};
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -7,7 +8,6 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// What is counted of one agent in one issue of one run.
 #[derive(Default)]
@@ -30,8 +30,8 @@ struct Counts {
     last: String,
 }
 
-pub(crate) fn fold(root: &Path) -> Result<Duration> {
-    let start = Instant::now();
+pub(crate) fn fold(root: &Path) -> Result<Took> {
+    let start = Stopwatch::start();
     let mut counts: HashMap<(String, String, String), Counts> = HashMap::new();
     for run in root.read_dir()? {
         let run = run?;
@@ -45,7 +45,7 @@ pub(crate) fn fold(root: &Path) -> Result<Duration> {
         }
     }
     black_box(&counts);
-    Ok(start.elapsed())
+    Ok(start.took())
 }
 
 fn text(value: &Value) -> String {
