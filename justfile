@@ -1,7 +1,6 @@
 # Everything that CI runs. `just` alone lists the recipes.
 
 duckdb_version := "2.0.0"
-matplotlib_version := "3.11.2"
 
 _list:
     @just --list --unsorted
@@ -76,25 +75,17 @@ fuzz seconds="10":
 guarantees *arguments:
     cargo run --quiet --example guarantees -- {{ arguments }}
 
-# Measure against peers and floors, in turns, and print the ratios: just bench --pairs 9
-bench *arguments: _bench-tools
-    cargo build --release -p retally-log --example append_cost
-    ~/.cache/retally-ci/bench/bin/python benches/bench.py {{ arguments }}
-
-# Measure how the cost of an event and of a run grows, and draw docs/growth.svg: just growth --write
-growth *arguments: _bench-tools
-    ~/.cache/retally-ci/bench/bin/python benches/growth.py {{ arguments }}
-
-_bench-tools:
-    cargo build --release
-    cargo build --release --example generate_logs
-    test -x ~/.cache/retally-ci/bench/bin/python || python3 -m venv ~/.cache/retally-ci/bench
-    ~/.cache/retally-ci/bench/bin/pip install --quiet duckdb=={{ duckdb_version }} matplotlib=={{ matplotlib_version }}
-
-# Count the instructions that an event costs, and fail where they are more than benches/instructions.py allows
+# Count the instructions that an event costs, and fail where one costs more than it may
 instructions:
-    cargo build --release --example repeat --example generate_logs
+    cargo build --release --bin retally --example generate_logs --example work
     python3 benches/instructions.py
+
+# Measure against peers and floors, in turns, and print the ratios: just bench folds --pairs 9
+bench *arguments:
+    cargo build --release --bin retally --example generate_logs --example work --example watch_soak
+    test -x ~/.cache/retally-ci/bench/bin/python || python3 -m venv ~/.cache/retally-ci/bench
+    ~/.cache/retally-ci/bench/bin/pip install --quiet duckdb=={{ duckdb_version }}
+    ~/.cache/retally-ci/bench/bin/python benches/bench.py {{ arguments }}
 
 # Measure what an event costs from Python, beside json, sqlite3 and OpenTelemetry, in turns
 [positional-arguments]

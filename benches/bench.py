@@ -1,151 +1,158 @@
-"""Measures retally against its peers and floors, in turns, and prints a table of ratios.
+"""Measures retally against its peers and floors, in turns, and prints tables of ratios.
 
-    just bench                # some minutes
-    just bench --events 5000000 --runs 2815 --many 100000
+    just bench                            # everything, about twenty minutes
+    just bench folds --events 5000000 --runs 2815
+    just bench growth --largest-root 10000
+    just bench --write                    # and the tables go into docs/performance.md
 
-Every figure is a ratio of two measurements of one run that took turns (A B A B): machines that
-others use too make seconds mean little. A ratio is the median of the pairs; behind it stand the
-least and the greatest.
+A ratio is of two measurements of one run that took turns (A B A B): machines that others use too
+make seconds mean little. A figure is the median; behind it stand the least and the greatest.
 """
 
 import argparse
+import datetime
 import os
 import re
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-RETALLY = TARGET / "retally"
+import appends
+import chart
+import command
+import folds
+import growth
+import watching
+from programs import SOURCES
+from rows import table
+
+DOCS = SOURCES / "docs/performance.md"
+CHART = SOURCES / "docs/growth.svg"
+SECTIONS = {"folds": folds, "appends": appends, "watching": watching, "command": command}
+HEADER = ["work", "against", "target", "measured", ""]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = parse()
+    folders = Folders()
+    try:
+        for name in options.sections or [*SECTIONS, "growth"]:
+            text = (
+                grown(folders, options)
+                if name == "growth"
+                else measured(SECTIONS[name], folders, options)
+            )
+            print(f"\n{text}", flush=True)
+            if options.write:
+                write(name, text)
+            folders.clear()
+    finally:
+        folders.remove()
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "sections",
+        nargs="*",
+        metavar="SECTION",
+        help=f"{', '.join(SECTIONS)}, growth; all where none is named",
+    )
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the tree")
     parser.add_argument("--runs", type=int, default=600, help="runs of the tree")
     parser.add_argument("--many", type=int, default=10_000, help="runs of the root with many")
+    parser.add_argument("--large", type=int, default=5_000_000, help="events of the large log")
+    parser.add_argument("--minutes", type=float, default=0.5, help="minutes of watching under load")
+    parser.add_argument("--largest-run", type=int, default=1_000_000, help="events, for growth")
+    parser.add_argument("--largest-root", type=int, default=10_000, help="runs, for growth")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of measurements")
+    parser.add_argument(
+        "--write", action="store_true", help="write the tables into docs/performance.md"
+    )
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="retally-bench-", dir=roomy()))
-    try:
-        rows = list(measure(folder, options))
-    finally:
-        shutil.rmtree(folder)
-    print_table(rows, options)
+    unknown = {*options.sections} - {*SECTIONS, "growth"}
+    if unknown:
+        parser.error(f"no such section: {', '.join(unknown)}")
+    return options
 
 
-def roomy():
-    """Returns a folder in memory if there is room for the data, else one on the disk."""
-    memory = Path("/dev/shm")
-    has_room = memory.is_dir() and shutil.disk_usage(memory).free > 8 << 30
-    return memory if has_room else None
+class Folders:
+    """Where logs are made: in memory if there is room for them, and on the disk."""
+
+    def __init__(self):
+        memory = Path("/dev/shm")
+        has_room = memory.is_dir() and shutil.disk_usage(memory).free > 8 << 30
+        self.memory = Path(
+            tempfile.mkdtemp(prefix="retally-bench-", dir=memory if has_room else None)
+        )
+        self.disk = Path(tempfile.mkdtemp(prefix="retally-bench-", dir="/var/tmp"))
+
+    def clear(self):
+        """Removes what is in them."""
+        for path in (*self.memory.iterdir(), *self.disk.iterdir()):
+            shutil.rmtree(path)
+
+    def remove(self):
+        """Removes them."""
+        shutil.rmtree(self.memory)
+        shutil.rmtree(self.disk)
 
 
-def measure(folder, options):
-    """Yields rows: work, peer or floor, target, the ratios, and what each is of."""
-    pairs = options.pairs
-    tree, one, foreign, many = (folder / name for name in ("tree", "one", "foreign", "many"))
-    generate(tree, "--runs", options.runs, "--events", options.events)
-    generate(one, "--runs", 1, "--events", 1_000_000)
-    generate(foreign, "--runs", 100, "--events", 200_000, "--shape", "foreign")
-    for name, root, target in (
-        (f"fold of {options.events:,} events in {options.runs:,} runs", tree, 12),
-        ("fold of one run of 1,000,000 events", one, 8),
-        ("fold of 200,000 events of foreign writers", foreign, None),
-    ):
-        ratios = alternate(pairs, lambda: duckdb(root), lambda: retally(root, "rebuild", "--dry-run"))
-        yield name, "DuckDB, 2 threads", target, ratios, "times as fast"
-    ratios = alternate(pairs, lambda: retally(tree, "rebuild", "--dry-run"), lambda: scan(tree))
-    yield "fold of the tree", "newline scan, 1 thread", None, ratios, "times the time"
-
-    generate(many, "--runs", options.many, "--events", 20 * options.many)
-    retally(many, "watch", "--once")
-    walk = lambda: timed("find", many, "-type", "f", "-size", "+0")
-    ratios = alternate(pairs, lambda: retally(many, "watch", "--once"), walk)
-    yield f"watch --once over {options.many:,} unchanged runs", "find", None, ratios, "times the time"
-    retally(many, "runs")
-    ratios = alternate(pairs, lambda: retally(many, "runs"), walk)
-    yield f"runs over {options.many:,} unchanged runs", "find", None, ratios, "times the time"
-
-    yield "append of one event", "write(2)", 2.5, append(pairs), "times the time"
-    ratios = alternate(4 * pairs, lambda: timed(RETALLY, "--version"), lambda: timed("true"))
-    yield "start of the command", "true", None, ratios, "times the time"
+def measured(section, folders, options):
+    """Returns the table of a section."""
+    lines = []
+    for row in section.rows(folders, options):
+        lines.append(row.cells())
+        print(" | ".join(lines[-1]), file=sys.stderr, flush=True)
+    return f"{table(HEADER, lines)}\n\n{circumstances()}"
 
 
-def generate(root, *options):
-    command = [TARGET / "examples/generate_logs", "--root", root, *map(str, options)]
-    subprocess.run(command, check=True)
+def grown(folders, options):
+    """Returns the tables of growth, and draws them where they are written."""
+    of_runs, of_roots = growth.of_runs(folders, options), growth.of_roots(folders, options)
+    if options.write:
+        panels = [
+            ("Cost per event as a run grows", "events of the run", of_runs),
+            (
+                f"Cost per run of {growth.EVENTS_OF_A_RUN} events as a root grows",
+                "runs of the root",
+                of_roots,
+            ),
+        ]
+        CHART.write_text(chart.draw(panels))
+    return "\n\n".join(
+        [
+            "An event costs, in a run of so many events:",
+            table(*growth.lines(of_runs)),
+            f"A run of {growth.EVENTS_OF_A_RUN} events costs, in a root of so many runs:",
+            table(*growth.lines(of_roots)),
+            circumstances(),
+        ]
+    )
 
 
-def timed(*command):
-    """Returns the seconds that a command takes."""
-    start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-    seconds = time.perf_counter() - start
-    if done.returncode not in (0, 1):  # 1: reports would change
-        sys.exit(done.stderr.decode())
-    return seconds
+def circumstances():
+    """Returns when, where and how this was measured."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    load, _, _ = os.getloadavg()
+    words = " ".join(["just bench", *(word for word in sys.argv[1:] if word != "--write")])
+    return (
+        f"Measured on {datetime.date.today()} with `{words}` on {os.cpu_count()} cores"
+        f" ({model[1] if model else os.uname().machine}); load average at the end {load:.1f}."
+    )
 
 
-def retally(root, *words):
-    os.environ["XDG_CACHE_HOME"] = str(root.parent / "cache")
-    lines = [] if words[0] == "watch" else ["--format", "jsonl"]
-    return timed(RETALLY, *words, *lines, "--quiet", "--root", root)
-
-
-def duckdb(root):
-    """Returns the seconds of connecting and querying, without those of starting Python."""
-    script = ROOT / "benches/duckdb_fold.py"
-    done = subprocess.run([sys.executable, script, root], capture_output=True, check=True)
-    return float(done.stdout.split()[-1])
-
-
-def scan(root):
-    """Returns the seconds of reading all logs and counting their lines."""
-    start = time.perf_counter()
-    for path in root.glob("*/events/*.jsonl"):
-        path.read_bytes().count(b"\n")
-    return time.perf_counter() - start
-
-
-def append(pairs):
-    """Returns how many times a bare write an append takes."""
-    ratios = []
-    units = {"ns": 1, "µs": 1e3, "ms": 1e6}
-    for _ in range(pairs):
-        done = subprocess.run([TARGET / "examples/append_cost"], capture_output=True, check=True)
-        figures = re.findall(r"([\d.]+)(ns|µs|ms)", done.stdout.decode())
-        ours, bare = (float(figure) * units[unit] for figure, unit in figures)
-        ratios.append(ours / bare)
-    return ratios
-
-
-def alternate(pairs, slower, faster):
-    """Returns how many times as long the first takes, of pairs that take turns."""
-    slower(), faster()
-    return [slower() / faster() for _ in range(pairs)]
-
-
-def print_table(rows, options):
-    print(f"\n| work | against | target | measured (median of {options.pairs}+ pairs) | |")
-    print("|---|---|---|---|---|")
-    for work, peer, target, ratios, meaning in rows:
-        is_met = ""
-        if target is not None:
-            median = statistics.median(ratios)
-            met = median <= target if meaning == "times the time" else median >= target
-            is_met = "met" if met else "missed"
-        sign = "≤" if meaning == "times the time" else "≥"
-        wanted = "" if target is None else f"{sign} {target}"
-        measured = f"{statistics.median(ratios):.1f} ({min(ratios):.1f}–{max(ratios):.1f}) {meaning}"
-        print(f"| {work} | {peer} | {wanted} | {measured} | {is_met} |")
-    size = RETALLY.stat().st_size / (1 << 20)
-    print(f"\nThe command is {size:.1f} MiB; the machine has {os.cpu_count()} cores.")
+def write(name, text):
+    """Puts a section's tables between its markers in the documentation."""
+    start, end = f"<!-- just bench {name} -->", f"<!-- end of {name} -->"
+    docs = DOCS.read_text()
+    if start not in docs or end not in docs:
+        sys.exit(f"{DOCS} has no place for {name}")
+    before, rest = docs.split(start, 1)
+    DOCS.write_text(f"{before}{start}\n{text}\n{end}{rest.split(end, 1)[1]}")
 
 
 if __name__ == "__main__":

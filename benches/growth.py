@@ -1,128 +1,72 @@
-"""Measures how the cost of an event and of a run grows, and draws it.
+"""What an event costs as its run grows, and a run as its root grows."""
 
-    just growth --write
-
-A column that stays flat does not depend on how much there is. Each figure is the median of some
-measurements; behind it stands how many times as long it takes as the floor that took turns with it:
-reading and counting lines for folds, `find` for roots.
-"""
-
-import argparse
-import datetime
-import os
-import platform
 import shutil
 import statistics
-import subprocess
-import tempfile
-from pathlib import Path
 
-import matplotlib
+from programs import generate, retally, used, work
+from rows import figure
 
-matplotlib.use("svg")
-from bench import ROOT, generate, retally, roomy, scan, timed  # noqa: E402
-from matplotlib import pyplot  # noqa: E402
-
-EVENTS = [1_000, 10_000, 100_000, 1_000_000]
-RUNS = [10, 100, 1_000, 10_000, 100_000]
-EVENTS_A_RUN = 20
-PAGE = ROOT / "docs" / "performance.md"
-PLOT = ROOT / "docs" / "growth.svg"
-BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
+RUN = "run_20241203_000000_project_0"
+EVENTS_OF_A_RUN = 20
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turns")
-    parser.add_argument("--runs-max", type=int, default=RUNS[-1], help="the largest root")
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="retally-growth-", dir=roomy()))
-    try:
-        folds = {events: of_run(folder, events, options.rounds) for events in EVENTS}
-        sizes = [runs for runs in RUNS if runs <= options.runs_max]
-        roots = {runs: of_root(folder, runs, options.rounds) for runs in sizes}
-    finally:
-        shutil.rmtree(folder)
-    text = table("events of one run", folds, "µs an event") + "\n" + table("runs of the root", roots, "µs a run")
-    print(text)
-    draw(folds, roots)
-    if options.write:
-        write(text)
+def of_runs(folders, options):
+    """Returns the processor microseconds that an event costs in each way, by events of its run."""
+    ways = {"append": [], "fold": [], "live: fold one more and write its reports": []}
+    for events in powers(3, options.largest_run):
+        root = folders.memory / f"run-{events}"
+        generate(root, runs=1, events=events)
+        rounds = range(options.pairs)
+        fold = [work("fold", root) / events for _ in rounds]
+        go_on(root)
+        live = [work("live", root, events=50) / 50 for _ in rounds]
+        append = [work("append", root, run=RUN, events=5_000) / 5_000 for _ in rounds]
+        for way, seconds in zip(ways.values(), (append, fold, live)):
+            way.append((events, 1e6 * statistics.median(seconds)))
+        shutil.rmtree(root)
+    return ways
 
 
-def of_run(folder, events, rounds):
-    """Returns the cost of an event in a run of so many, by what is done: seconds and floors."""
-    root = folder / f"events-{events}"
-    generate(root, "--runs", 1, "--events", events)
-    start = [timed("true") for _ in range(rounds)]
-    pairs = [(retally(root, "rebuild", "--dry-run"), scan(root)) for _ in range(rounds)]
-    shutil.rmtree(root)
-    return {"fold, reports": cost(pairs, events, statistics.median(start))}
+def go_on(root):
+    """Takes the end of the only run out of its log, as if the run went on."""
+    (segment,) = root.glob("*/events/*.jsonl")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join(lines[:-1]))
 
 
-def of_root(folder, runs, rounds):
-    """Returns the cost of a run in a root of so many, by what is done."""
-    root = folder / f"runs-{runs}"
-    generate(root, "--runs", runs, "--events", EVENTS_A_RUN * runs)
-    walk = lambda: timed("find", root, "-type", "f", "-size", "+0")
-    retally(root, "watch", "--once")
-    retally(root, "runs")
-    costs = {}
-    for name, words in (
-        ("fold, reports", ("rebuild", "--dry-run")),
-        ("`runs`, unchanged", ("runs",)),
-        ("`watch --once`, unchanged", ("watch", "--once")),
-    ):
-        costs[name] = cost([(retally(root, *words), walk()) for _ in range(rounds)], runs, 0)
-    shutil.rmtree(root)
-    return costs
+def of_roots(folders, options):
+    """Returns the processor microseconds that a run costs in each way, by runs of its root, without
+    those that a root without runs costs."""
+    ways = {"fold": [], "`watch --once`, unchanged": [], "`runs`, unchanged": []}
+    empty = folders.memory / "empty"
+    empty.mkdir()
+    for runs in powers(1, options.largest_root):
+        root = folders.memory / f"root-{runs}"
+        generate(root, runs=runs, events=EVENTS_OF_A_RUN * runs)
+        retally(root, "watch", "--once")
+        retally(root, "runs")
+        rounds = range(options.pairs)
+        start = statistics.median(used(empty, "runs") for _ in range(9))
+        fold = [work("fold", root) / runs for _ in rounds]
+        watch = [(used(root, "watch", "--once") - start) / runs for _ in rounds]
+        listing = [(used(root, "runs") - start) / runs for _ in rounds]
+        for way, seconds in zip(ways.values(), (fold, watch, listing)):
+            way.append((runs, max(1e6 * statistics.median(seconds), 0.01)))
+        shutil.rmtree(root)
+        shutil.rmtree(f"{root}-cache")
+    return ways
 
 
-def cost(pairs, count, start):
-    """Returns microseconds for each of `count`, and the ratio to the floor."""
-    ours = statistics.median(ours for ours, _ in pairs) - start
-    return 1e6 * ours / count, statistics.median(ours / floor for ours, floor in pairs)
+def powers(least, most):
+    """Returns the powers of ten from that of `least` up to `most`."""
+    powers = []
+    while 10 ** (least + len(powers)) <= most:
+        powers.append(10 ** (least + len(powers)))
+    return powers
 
 
-def table(title, rows, unit):
-    names = list(next(iter(rows.values())))
-    lines = [f"| {title} | " + " | ".join(f"{name}, {unit} (times its floor)" for name in names) + " |"]
-    lines.append("|---" * (len(names) + 1) + "|")
-    for count, costs in rows.items():
-        cells = [f"{micros:,.2f} ({ratio:.1f})" for micros, ratio in costs.values()]
-        lines.append(f"| {count:,} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def draw(folds, roots):
-    matplotlib.rcParams.update({"svg.hashsalt": "retally", "svg.fonttype": "none", "font.size": 9})
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    for axis, rows, label, unit in (
-        (axes[0], folds, "events of one run", "µs an event"),
-        (axes[1], roots, f"runs of {EVENTS_A_RUN} events", "µs a run"),
-    ):
-        for name, marker in zip(next(iter(rows.values())), "os^"):
-            values = [costs[name][0] for costs in rows.values()]
-            axis.plot(list(rows), values, marker=marker, label=name.replace("`", ""))
-        axis.set(xscale="log", yscale="log", xlabel=label, ylabel=unit)
-        axis.grid(visible=True, alpha=0.3)
-        axis.legend(frameon=False)
-    figure.savefig(PLOT, metadata={"Date": None})
-
-
-def write(text):
-    """Puts the tables between the marks of the page."""
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    when = (
-        f"Measured on {datetime.date.today()} at {revision.stdout.strip()} with `just growth`, "
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}:"
-    )
-    page = PAGE.read_text()
-    before, rest = page.split(BEGIN)
-    behind = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{when}\n\n{text}\n![Cost by size](growth.svg)\n\n{END}{behind}")
-
-
-if __name__ == "__main__":
-    main()
+def lines(ways):
+    """Returns the table's header and lines: a way a line, a size a column."""
+    sizes = [size for size, _ in next(iter(ways.values()))]
+    header = ["µs", *(f"{size:,}" for size in sizes)]
+    return header, [[way, *(figure(cost) for _, cost in points)] for way, points in ways.items()]
