@@ -111,6 +111,20 @@ def test_attempts_of_one_agent_that_overlap_are_told_apart(events: Events) -> No
     assert issue.finalize_issue()["anomalies"] == []
 
 
+class Fake:
+    def now(self) -> float:
+        return 1e9
+
+
+def test_trackers_with_a_clock_share_a_segment_though_it_is_bound_anew_each_time(root: Path) -> None:
+    fake = Fake()
+    run = retally.RunLogger("168", clock=fake.now, live=False)
+    for number in range(5):
+        retally.IssueTracker(run.run_id, number, clock=fake.now, live=False)
+    assert run.stats.written == 6
+    assert len([*(root / run.run_id / "events").iterdir()]) == 1
+
+
 def test_trackers_of_the_same_options_share_a_segment_and_what_is_not_given(root: Path) -> None:
     run = retally.RunLogger("168", strict=True, live=False)
     for number in range(5):

@@ -31,7 +31,7 @@ class RecordedRun:
 
 
 class Change(NamedTuple):
-    """A report file that was changed, or would be."""
+    """A report file that was changed, or would be; `path` is within the run's folder."""
 
     run_id: str
     path: str

@@ -68,6 +68,8 @@ class Run:
         self._refused_types: set[str] = set()
         self._is_warned = False
         self._is_changed = False
+        # It is there as long as any of its runs.
+        self.group: _Group | None = None
         self._spans = 0
         self._span_prefix = "" if options.clock else _token()
         if run_id is not None:
@@ -320,10 +322,8 @@ class Run:
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
-# The first that this process has of a run, by root and id: a tracker finds what a logger started.
-_firsts: weakref.WeakValueDictionary[tuple[str, str], Run] = weakref.WeakValueDictionary()
-# All, by their options too: those that are logged alike share a segment.
-_runs: weakref.WeakValueDictionary[tuple[object, ...], Run] = weakref.WeakValueDictionary()
+# What this process has of each run, by root and id, as long as it has any of it.
+_groups: weakref.WeakValueDictionary[tuple[str, str], _Group] = weakref.WeakValueDictionary()
 # All of them, also those that were opened with options of their own.
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
 # Runs that must not be forgotten, for what is kept would be lost.
@@ -335,31 +335,37 @@ def start(root: str, run_id: str | None, project: str, options: Options) -> Run:
     """Start a run."""
     run = Run(root, run_id, project, options)
     with _lock:
-        _firsts[root, run.run_id] = _runs[_key(run)] = run
+        _join_group(run)
     return run
 
 
 def go_on(root: str, run_id: str, given: dict[str, Any]) -> Run:
     """Return a run as this process has it with these options, else open it. Options that are not
-    given are those of the first that it has, such as its logger's."""
+    given are those of the first that it had, such as its logger's."""
     with _lock:
-        first = _firsts.get((root, run_id))
-        options = (first.options if first else Options())._replace(**given)
-        run = _runs.get(_key_of(root, run_id, options))
-        if run is None:
-            run = Run(root, run_id, None, options)
-            _runs[_key(run)] = run
-            _firsts.setdefault((root, run_id), run)
+        group = _groups.get((root, run_id))
+        options = (group.options if group else Options())._replace(**given)
+        for run in group.runs if group else ():
+            if run.options == options:
+                return run
+        run = Run(root, run_id, None, options)
+        _join_group(run)
         return run
 
 
-def _key(run: Run) -> tuple[object, ...]:
-    return _key_of(run.root, run.run_id, run.options)
+class _Group:
+    """A run as this process has it, once for each set of options, so that trackers which log alike
+    share a segment."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.runs: weakref.WeakSet[Run] = weakref.WeakSet()
 
 
-def _key_of(root: str, run_id: str, options: Options) -> tuple[object, ...]:
-    # A clock need not be hashable, and lives as long as the run that has it.
-    return root, run_id, options._replace(clock=None), id(options.clock)
+def _join_group(run: Run) -> None:
+    group = _groups.setdefault((run.root, run.run_id), _Group(run.options))
+    group.runs.add(run)
+    run.group = group
 
 
 def root_path(root: str | os.PathLike[str] | None) -> str:
