@@ -139,6 +139,9 @@ fn check(disk: &Disk, text_bytes: usize, round: usize) -> (usize, usize, u64) {
     }
     assert!(!refused.is_empty(), "the disk is full");
     std::fs::remove_file(disk.path().join("ballast")).expect("removed");
+    // ext4 gives freed room out again once it has committed that it is free.
+    let folder = std::fs::File::open(disk.path()).expect("a folder");
+    folder.sync_all().expect("committed");
     for name in [10_000, 10_001] {
         append(&writer, name, text_bytes).expect("there is room again");
         acknowledged.push(name);
