@@ -1,6 +1,7 @@
+use crate::bootstrap::Bootstrap;
 use crate::cluster::Cluster;
-use crate::interval::Confidence;
 use crate::issue_work::IssueKey;
+use crate::lead::leads;
 use crate::proportion::{Rate, clustered_rate};
 use crate::run_work::{ErrorCounts, RunWork};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,8 @@ pub struct ErrorTypes {
     pub errors: u64,
     /// Different issues with any error, and runs with any beside their issues.
     pub clusters: u64,
+    /// Whether there is evidence that the first type occurs more often than the second.
+    pub is_settled: bool,
 }
 
 /// Where errors occurred that are taken as one cluster.
@@ -43,7 +46,7 @@ enum Place<'w> {
 
 impl ErrorTypes {
     /// Counts debugging cycles and recorded errors, on open issues too.
-    pub fn of(runs: &[RunWork], confidence: Confidence) -> Self {
+    pub fn of(runs: &[RunWork], bootstrap: Bootstrap) -> Self {
         let mut totals: BTreeMap<Place<'_>, u64> = BTreeMap::new();
         let mut by_type: BTreeMap<&str, BTreeMap<Place<'_>, ErrorCounts>> = BTreeMap::new();
         for run in runs {
@@ -66,14 +69,23 @@ impl ErrorTypes {
         // Stable, so that of equal ones the first by name comes first.
         types.sort_by_key(|(error_type, _)| std::cmp::Reverse(error_type.counts.errors));
         types.truncate(ERROR_TYPES_MAX);
-        for (error_type, places) in &mut types {
+        let clusters = |places: &BTreeMap<Place<'_>, ErrorCounts>| -> Vec<Cluster> {
             let cluster = |(place, all): (&Place<'_>, &u64)| Cluster {
                 sum: places.get(place).map_or(0, |counts| counts.errors) as f64,
                 count: *all as f64,
             };
-            let clusters: Vec<Cluster> = totals.iter().map(cluster).collect();
-            error_type.share = clustered_rate(&clusters, confidence);
+            totals.iter().map(cluster).collect()
+        };
+        for (error_type, places) in &mut types {
+            error_type.share = clustered_rate(&clusters(places), bootstrap.confidence);
         }
+        let is_settled = match &types[..] {
+            [(_, first), (_, second), ..] => {
+                let candidates = usize::try_from(all_types).unwrap_or(usize::MAX);
+                leads(&clusters(first), &clusters(second), candidates, bootstrap)
+            }
+            _ => false,
+        };
         Self {
             types: types
                 .into_iter()
@@ -82,6 +94,7 @@ impl ErrorTypes {
             all_types,
             errors: totals.values().sum(),
             clusters: totals.len() as u64,
+            is_settled,
         }
     }
 }

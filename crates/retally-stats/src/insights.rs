@@ -81,7 +81,7 @@ impl Insights {
             rework: Rework::of(runs, bootstrap),
             difficulty: Difficulty::of(runs, confidence),
             costs: CostOutliers::of(runs),
-            errors: ErrorTypes::of(runs, confidence),
+            errors: ErrorTypes::of(runs, bootstrap),
             flaky: FlakyPipelines::of(runs, confidence),
             trends: Trend::of(runs, confidence),
             left_out: runs.iter().map(|run| run.left_out).sum(),

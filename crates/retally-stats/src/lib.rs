@@ -27,6 +27,7 @@ mod insights;
 mod interval;
 mod issue_work;
 mod kaplan_meier;
+mod lead;
 mod measure;
 mod pipeline_rates;
 mod proportion;

@@ -65,7 +65,8 @@ pub struct Flakiness {
 /// Which pipelines are flaky.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FlakyPipelines {
-    /// By name; of the most flaky commits first, then of most commits.
+    /// By name; first that of which the lower bound of the rate is highest, so that a rate of few
+    /// commits is no better than it is sure; then of most commits.
     pub pipelines: Vec<Flakiness>,
     /// Attempts that name a commit.
     pub with_commit: u64,
@@ -110,9 +111,13 @@ impl FlakyPipelines {
             }));
         }
         // Stable, so that of equal ones the first by name comes first.
-        found
-            .pipelines
-            .sort_by_key(|it| std::cmp::Reverse((it.flaky, it.commits)));
+        found.pipelines.sort_by(|left, right| {
+            let bounds = (right.rate.interval.low, left.rate.interval.low);
+            bounds
+                .0
+                .total_cmp(&bounds.1)
+                .then(right.commits.cmp(&left.commits))
+        });
         found
     }
 }

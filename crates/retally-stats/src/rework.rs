@@ -1,8 +1,8 @@
 use crate::bootstrap::Bootstrap;
 use crate::cluster::Cluster;
-use crate::exact::mcnemar_exact;
-use crate::interval::{Confidence, Interval};
+use crate::interval::Interval;
 use crate::issue_work::IssueKey;
+use crate::lead::leads;
 use crate::run_work::RunWork;
 use std::collections::BTreeMap;
 
@@ -46,9 +46,8 @@ struct Part {
 impl Rework {
     /// Adds up the rework of all agents, that on open issues too.
     ///
-    /// Intervals draw whole issues. Which agent is first is seen in the same data, so its lead over
-    /// the second is told by an interval at Bonferroni's level for all pairs of agents; where all issues
-    /// are alike, so that there is no interval, by the sign test at that level.
+    /// Intervals draw whole issues. Which agent is first is seen in the same data, which its lead
+    /// over the second allows for.
     pub fn of(runs: &[RunWork], bootstrap: Bootstrap) -> Self {
         let mut parts: BTreeMap<&str, BTreeMap<&IssueKey, Part>> = BTreeMap::new();
         let mut totals: BTreeMap<&IssueKey, u64> = BTreeMap::new();
@@ -116,31 +115,4 @@ fn shares_of(parts: &BTreeMap<&IssueKey, Part>, totals: &BTreeMap<&IssueKey, u64
 
 fn within_a_share(interval: Interval) -> Option<Interval> {
     Interval::new(interval.low.max(0.0), interval.high.min(1.0))
-}
-
-fn leads(first: &[Cluster], second: &[Cluster], agents: usize, bootstrap: Bootstrap) -> bool {
-    let pairs_of_agents = (agents * (agents - 1) / 2) as f64;
-    let level = 1.0 - (1.0 - bootstrap.confidence.level()) / pairs_of_agents;
-    let Some(confidence) = Confidence::new(level.min(0.9999)) else {
-        return false;
-    };
-    let pairs: Vec<(Cluster, Cluster)> =
-        first.iter().copied().zip(second.iter().copied()).collect();
-    let interval = Bootstrap {
-        confidence,
-        ..bootstrap
-    }
-    .paired_difference(&pairs);
-    if let Some(interval) = interval {
-        return interval.low > 0.0;
-    }
-    // Where all issues are alike there is no interval; their number can still be evidence.
-    let more = pairs
-        .iter()
-        .filter(|(first, second)| first.sum > second.sum);
-    let less = pairs
-        .iter()
-        .filter(|(first, second)| first.sum < second.sum);
-    let (more, less) = (more.count() as u64, less.count() as u64);
-    more > less && mcnemar_exact(more, less) <= 1.0 - confidence.level()
 }
