@@ -9,6 +9,7 @@ mod check;
 mod compare;
 mod guarantees;
 mod import;
+mod insights;
 mod manual;
 mod purge;
 mod rebuild;

@@ -145,6 +145,11 @@ impl RunState {
         )
     }
 
+    /// Returns the first pipeline attempts that name no issue, in log order.
+    pub fn pipelines_without_issue(&self) -> &[PipelineDetail] {
+        self.without_issue.pipelines.details()
+    }
+
     /// Returns the report of an issue, or `None` where no event names it.
     pub fn issue_report(&self, id: &IssueId<'_>) -> Option<IssueReport> {
         let (id, issue) = self.issues.get(id.as_str())?;

@@ -112,6 +112,50 @@ impl Group {
         clusters
     }
 
+    /// Returns how far pipelines, debugging cycles and their resolution went.
+    pub(crate) fn rework_figures(&self, bootstrap: Bootstrap) -> Vec<Figure> {
+        let untouched = self.sums(|work| {
+            let is_untouched = u8::from(work.cycles.1 == 0);
+            (!work.is_open()).then(|| Cluster::of(f64::from(is_untouched)))
+        });
+        vec![
+            mean(
+                "cycles_per_issue",
+                &self.clusters(Measure::Cycles),
+                bootstrap,
+            ),
+            rate("issues_without_cycle_rate", &untouched, bootstrap),
+            self.resolved_cycles(bootstrap),
+            self.seconds_to_resolution(bootstrap),
+        ]
+    }
+
+    /// Returns the rate of pipelines that passed at first.
+    pub(crate) fn first_pass(&self, bootstrap: Bootstrap) -> Figure {
+        rate(
+            "first_pass_rate",
+            &self.clusters(Measure::FirstPassRate),
+            bootstrap,
+        )
+    }
+
+    fn resolved_cycles(&self, bootstrap: Bootstrap) -> Figure {
+        let resolved = self.sums(|work| {
+            let (resolved, cycles) = work.cycles;
+            (cycles > 0).then_some(Cluster {
+                sum: resolved as f64,
+                count: cycles as f64,
+            })
+        });
+        rate("resolved_cycles_rate", &resolved, bootstrap)
+    }
+
+    fn seconds_to_resolution(&self, bootstrap: Bootstrap) -> Figure {
+        let waits = self.work.iter();
+        let waits = waits.flat_map(|work| &work.seconds_to_resolution).copied();
+        wait("median_seconds_to_resolution", waits, bootstrap)
+    }
+
     /// Returns its numbers, always all and in the same order.
     pub fn figures(&self, bootstrap: Bootstrap) -> Vec<Figure> {
         let rate = |name, clusters: Clusters| rate(name, &clusters, bootstrap);
@@ -120,13 +164,6 @@ impl Group {
         let known = |value: fn(&IssueWork) -> Option<f64>| {
             self.sums(|work| value(work).filter(|_| !work.is_open()).map(Cluster::of))
         };
-        let resolved = self.sums(|work| {
-            let (resolved, cycles) = work.cycles;
-            (cycles > 0).then_some(Cluster {
-                sum: resolved as f64,
-                count: cycles as f64,
-            })
-        });
         let cost_per_success = self.sums(|work| {
             Some(Cluster {
                 sum: work.cost.filter(|_| !work.is_open())?,
@@ -134,26 +171,18 @@ impl Group {
             })
         });
         let green = self.work.iter().filter_map(|work| work.seconds_to_green);
-        let resolution = self
-            .work
-            .iter()
-            .flat_map(|work| &work.seconds_to_resolution);
         vec![
             rate("success_rate", of(Measure::SuccessRate)),
-            rate("first_pass_rate", of(Measure::FirstPassRate)),
+            self.first_pass(bootstrap),
             mean("retries_per_issue", of(Measure::Retries)),
             mean("cycles_per_issue", of(Measure::Cycles)),
-            rate("resolved_cycles_rate", resolved),
+            self.resolved_cycles(bootstrap),
             mean("errors_per_issue", of(Measure::Errors)),
             mean("seconds_per_issue", of(Measure::Seconds)),
             self.seconds("median_seconds", 0.5, bootstrap),
             self.seconds("p90_seconds", 0.9, bootstrap),
             wait("median_seconds_to_green", green, bootstrap),
-            wait(
-                "median_seconds_to_resolution",
-                resolution.copied(),
-                bootstrap,
-            ),
+            self.seconds_to_resolution(bootstrap),
             mean("input_tokens_per_issue", known(|work| work.input_tokens)),
             mean("output_tokens_per_issue", known(|work| work.output_tokens)),
             mean("cost_per_issue_usd", of(Measure::Cost)),

@@ -6,7 +6,7 @@ use retally_stats::{
     mcnemar_exact, paired_rate_difference, plain_tries_to_see, quantile, rate_difference,
     signed_rank, spearman, wilson,
 };
-use retally_stats::{Rate, clustered_rate};
+use retally_stats::{Rate, RobustScale, clustered_rate};
 use serde_json::Value;
 
 /// Compares numbers, and notes by how much they differ at most, relative to the larger one.
@@ -239,6 +239,19 @@ fn bootstrap_intervals_are_those_of_scipy_over_the_same_draws() {
             (bootstrap.paired_difference(&pairs), "paired"),
         ] {
             found.interval(got, &case[name][0], &case[name][1], case);
+        }
+    });
+}
+
+#[test]
+fn modified_z_scores_are_those_of_scipy_s_median_absolute_deviation() {
+    check("robust_z", 1e-9, |case, found| {
+        let logarithms: Vec<f64> = numbers(&case["values"]).iter().map(|it| it.ln()).collect();
+        let scale = RobustScale::of(&logarithms, 0.05).expect("there are values");
+        found.number(scale.median, &case["median"], case);
+        found.number(scale.spread, &case["spread"], case);
+        for (logarithm, z) in logarithms.iter().zip(numbers(&case["z"])) {
+            assert!((scale.z(*logarithm) - z).abs() < 1e-9, "{case}");
         }
     });
 }

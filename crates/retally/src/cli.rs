@@ -4,7 +4,7 @@ use crate::age::Age;
 use crate::completion;
 use crate::condition::Condition;
 use crate::exit::{EXIT_CODES_HELP, wrong_usage};
-use crate::format_option::{DataFormat, FrontFormat, LineFormat, StreamFormat};
+use crate::format_option::{DataFormat, FrontFormat, LineFormat, StreamFormat, TextFormat};
 use crate::playback::Speed;
 use crate::sheet::Format;
 use clap::builder::styling::AnsiColor;
@@ -121,6 +121,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Compare groups of runs: which model succeeds more often, and how sure that is
     Compare(Compare),
+    /// Answer the usual questions: the best model, first-pass share, rework, costs, flaky pipelines
+    Insights(Insights),
     /// Find what goes wrong by rules: success falling, outliers, silence, budgets, damage
     Alerts(Alerts),
     /// Write all report files anew from the raw logs
@@ -340,6 +342,30 @@ pub(crate) struct Compare {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) data: DataFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each question is answered by a sentence and a small table, or by what it would take to answer it.
+Intervals are of 95 %, and p values are adjusted for the number of tests. docs/statistics.md says which
+method is used when, and what no such answer can tell.
+
+Examples:
+  retally insights
+  retally insights --format md > insights.md
+  retally insights --format json | jq -r '.insights[] | select(.enough_evidence) | .answer'")]
+pub(crate) struct Insights {
+    /// Runs; all of the root where none is named
+    #[arg(value_name = "RUN", add = completion::runs())]
+    pub(crate) runs: Vec<String>,
+    /// What was known at this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// What chance starts from; the same seed gives the same output
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) text: TextFormat,
 }
 
 #[derive(Debug, Args)]

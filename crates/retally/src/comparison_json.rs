@@ -183,7 +183,8 @@ pub(crate) fn rounded_p(p: f64) -> Value {
     digits.parse().map_or(Value::Null, |p: f64| json!(p))
 }
 
-fn rounded(value: f64, places: usize) -> Value {
+/// Returns a number with at most so many decimals; `null` where it is infinite.
+pub(crate) fn rounded(value: f64, places: usize) -> Value {
     // Through the decimal, which is rounded half to even and exactly so.
     let decimal = format!("{value:.places$}");
     match decimal.parse::<f64>() {

@@ -176,7 +176,7 @@ fn name_for_people(group: &ComparedGroup) -> Value {
 }
 
 /// Returns a name for machines as people read it.
-fn title(name: &str, is_rate: bool) -> String {
+pub(crate) fn title(name: &str, is_rate: bool) -> String {
     let words = name.replace("_usd", ", USD").replace('_', " ");
     if is_rate {
         format!("{words}, %")
@@ -185,7 +185,7 @@ fn title(name: &str, is_rate: bool) -> String {
     }
 }
 
-fn shown_interval(interval: Option<Interval>, is_rate: bool) -> Value {
+pub(crate) fn shown_interval(interval: Option<Interval>, is_rate: bool) -> Value {
     let Some(Interval { low, high }) = interval else {
         return json!("not enough evidence");
     };

@@ -17,6 +17,14 @@ pub(crate) struct DataFormat {
     raw_csv: bool,
 }
 
+/// How a text with tables is printed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TextFormat {
+    /// How it is printed: `table` for a terminal, `md` for a wiki, `json` for machines
+    #[arg(long, value_name = "FORMAT", value_parser = text_or_json())]
+    format: Option<Format>,
+}
+
 /// How events are printed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LineFormat {
@@ -73,6 +81,10 @@ fn chosen(format: Option<Format>, raw_csv: bool) -> Option<Format> {
     }
 }
 
+impl TextFormat {
+    const FORMATS: [Format; 3] = [Format::Table, Format::Md, Format::Json];
+}
+
 impl LineFormat {
     const FORMATS: [Format; 2] = [Format::Table, Format::Jsonl];
 }
@@ -95,6 +107,7 @@ impl Command {
             Self::Archive(options) => options.data.chosen(),
             Self::Purge(options) => options.data.chosen(),
             Self::Redact(options) => options.data.chosen(),
+            Self::Insights(options) => options.text.format,
             Self::Tail(options) => options.lines_format.format,
             Self::Replay(options) => options.stream.format,
             Self::Watch(options) => options.stream.format,
@@ -114,12 +127,17 @@ impl Command {
             | Self::Finish(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
+            Self::Insights(_) => TextFormat::FORMATS.contains(&format),
             Self::Tail(_) => LineFormat::FORMATS.contains(&format),
             Self::Replay(_) => StreamFormat::FORMATS.contains(&format),
             Self::Watch(options) => !options.view && StreamFormat::FORMATS.contains(&format),
             _ => true,
         }
     }
+}
+
+fn text_or_json() -> impl TypedValueParser<Value = Format> {
+    one_of(&TextFormat::FORMATS)
 }
 
 fn lines_or_json() -> impl TypedValueParser<Value = Format> {

@@ -24,11 +24,52 @@ struct Column {
     key: &'static str,
     title: &'static str,
     is_number: bool,
+    /// Whether its cells are `[low, high, text]`: machines get the bounds, people the text.
+    is_interval: bool,
+    /// Whether its cells are `[key, text]`: machines get the key, people the text.
+    is_label: bool,
+    /// Whether its cells are names from logs, which Markdown shows as code.
+    is_name: bool,
     /// Whether its cells are never broken into lines; always so for numbers.
     is_whole: bool,
     /// Whether a narrow terminal can do without it.
     is_minor: bool,
 }
+
+impl Column {
+    /// Returns what machines get of a cell, with its keys.
+    fn for_machines<'v>(&self, value: &'v Value) -> Vec<(&'static str, &'v Value)> {
+        match (self.is_interval, self.is_label) {
+            (true, _) => vec![("low", &value[0]), ("high", &value[1])],
+            (_, true) => vec![(self.key, &value[0])],
+            _ => vec![(self.key, value)],
+        }
+    }
+
+    /// Returns how long a cell is shown to people.
+    fn columns_max(&self) -> usize {
+        match self.is_name {
+            true => NAME_COLUMNS_MAX,
+            false => TEXT_COLUMNS_MAX,
+        }
+    }
+
+    fn new(key: &'static str, title: &'static str) -> Self {
+        Self {
+            key,
+            title,
+            is_number: false,
+            is_interval: false,
+            is_label: false,
+            is_name: false,
+            is_whole: false,
+            is_minor: false,
+        }
+    }
+}
+
+/// The longest name that people are shown whole.
+const NAME_COLUMNS_MAX: usize = 60;
 
 /// The least width that is left to a column whose cells may be broken.
 const FOLDED_WIDTH_MIN: usize = 12;
@@ -61,12 +102,26 @@ impl Sheet {
 
     /// Adds a column of texts; `key` names it for machines, `title` for people.
     pub(crate) fn text(mut self, key: &'static str, title: &'static str) -> Self {
+        self.columns.push(Column::new(key, title));
+        self
+    }
+
+    /// Adds a column of names from logs.
+    pub(crate) fn name(mut self, key: &'static str, title: &'static str) -> Self {
         self.columns.push(Column {
-            key,
-            title,
-            is_number: false,
-            is_whole: false,
-            is_minor: false,
+            is_name: true,
+            ..Column::new(key, title)
+        });
+        self
+    }
+
+    /// Adds a column of our own words; its cells are `[key, text]`, of which machines get the key
+    /// and people the text.
+    pub(crate) fn label(mut self, key: &'static str, title: &'static str) -> Self {
+        self.columns.push(Column {
+            is_label: true,
+            is_whole: true,
+            ..Column::new(key, title)
         });
         self
     }
@@ -74,11 +129,20 @@ impl Sheet {
     /// Adds a column of numbers.
     pub(crate) fn number(mut self, key: &'static str, title: &'static str) -> Self {
         self.columns.push(Column {
-            key,
-            title,
             is_number: true,
             is_whole: true,
-            is_minor: false,
+            ..Column::new(key, title)
+        });
+        self
+    }
+
+    /// Adds a column of intervals; for machines it is the two columns `low` and `high`. Its cells
+    /// are `[low, high, text]`, of which people see the text.
+    pub(crate) fn interval(mut self, title: &'static str) -> Self {
+        self.columns.push(Column {
+            is_interval: true,
+            is_whole: true,
+            ..Column::new("interval", title)
         });
         self
     }
@@ -117,8 +181,7 @@ impl Sheet {
         match format {
             Format::Table => writeln!(out, "{}", self.to_table().trim_fmt())?,
             Format::Json => {
-                let rows: Vec<_> = self.rows.iter().map(|row| self.object(row)).collect();
-                serde_json::to_writer_pretty(&mut *out, &rows)?;
+                serde_json::to_writer_pretty(&mut *out, self)?;
                 writeln!(out)?;
             }
             Format::Jsonl => {
@@ -155,7 +218,7 @@ impl Sheet {
         for row in &self.rows {
             table.add_row(columns().map(|(column, at)| {
                 let text = shown(&row[at]);
-                let shown = start_of(&printable(&text), TEXT_COLUMNS_MAX);
+                let shown = start_of(&printable(&text), column.columns_max());
                 let cell = self.aligned(Cell::new(shown), column);
                 match colour(column, &text) {
                     Some(colour) => cell.fg(colour),
@@ -226,17 +289,28 @@ impl Sheet {
         });
         let mut lines = vec![line(titles), line(rules.collect())];
         for row in &self.rows {
-            let cell = |value: &Value| escaped_for_markdown(&printable(&shown(value)));
-            lines.push(line(row.iter().map(cell).collect()));
+            let cells = self.columns.iter().zip(row);
+            let cell = |(column, value): (&Column, &Value)| match value {
+                Value::String(name) if column.is_name => {
+                    code_for_markdown(&start_of(&printable(name), NAME_COLUMNS_MAX))
+                }
+                value => escaped_for_markdown(&printable(&shown(value))),
+            };
+            lines.push(line(cells.map(cell).collect()));
         }
         lines.join("\n")
     }
 
     fn write_csv(&self, out: &mut dyn Write, cell: fn(&str) -> Cow<'_, str>) -> anyhow::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.columns.iter().map(|column| column.key))?;
+        let keys = self.columns.iter().flat_map(|column| {
+            let cell = column.for_machines(&Value::Null);
+            cell.into_iter().map(|(key, _)| key)
+        });
+        writer.write_record(keys)?;
         for row in &self.rows {
-            let cells = row.iter().map(|value| match value {
+            let object = self.object(row);
+            let cells = object.cells().map(|(_, value)| match value {
                 Value::Null => Cow::Borrowed(""),
                 Value::String(text) => cell(text),
                 other => Cow::Owned(other.to_string()),
@@ -248,16 +322,29 @@ impl Sheet {
     }
 }
 
+/// The rows, as machines get them.
+impl Serialize for Sheet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.iter().map(|row| self.object(row)))
+    }
+}
+
 /// A row as JSON, its keys in the order of the columns.
 struct Object<'s> {
     columns: &'s [Column],
     row: &'s [Value],
 }
 
+impl<'s> Object<'s> {
+    fn cells(&self) -> impl Iterator<Item = (&'static str, &'s Value)> {
+        let cells = self.columns.iter().zip(self.row);
+        cells.flat_map(|(column, value)| column.for_machines(value))
+    }
+}
+
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let keys = self.columns.iter().map(|column| column.key);
-        serializer.collect_map(keys.zip(self.row))
+        serializer.collect_map(self.cells())
     }
 }
 
@@ -266,6 +353,8 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => text.clone(),
+        // The text for people, be it of an interval or of a label.
+        Value::Array(parts) => parts.last().map_or_else(String::new, shown),
         other => other.to_string(),
     }
 }
@@ -295,6 +384,26 @@ pub(crate) fn escaped_for_markdown(text: &str) -> String {
         escaped.push(character);
     }
     escaped
+}
+
+/// Returns a printable name as code in Markdown, where nothing in it is a mention, a link, a mark
+/// or the end of a table's cell.
+pub(crate) fn code_for_markdown(name: &str) -> String {
+    let is_plain = |it: char| !matches!(it, '`' | '|' | '\\' | '<' | '>' | '&');
+    let is_framed = name.starts_with(' ') || name.ends_with(' ') || name.is_empty();
+    if name.chars().all(is_plain) && !is_framed {
+        return format!("`{name}`");
+    }
+    // No code span holds these in a table in all dialects; character references are never marks.
+    let mut code = String::from("<code>");
+    for character in name.chars() {
+        if character.is_ascii_punctuation() || character == ' ' {
+            code.push_str(&format!("&#{};", u32::from(character)));
+        } else {
+            code.push(character);
+        }
+    }
+    code + "</code>"
 }
 
 /// Puts an apostrophe before a text that a spreadsheet would take for a formula.

@@ -1,7 +1,7 @@
 //! What a comparison comes to, in plain sentences.
 
 use crate::setting::short_name;
-use retally_stats::{ComparedGroup, Comparison, Contrast, Interval, Measure};
+use retally_stats::{Bootstrap, ComparedGroup, Comparison, Contrast, Interval, Measure};
 
 /// The difference between rates that it is asked how many issues it takes to see.
 const DIFFERENCE_OF_INTEREST: f64 = 0.1;
@@ -59,14 +59,13 @@ fn verdict_of_success(
     if success.is_evident(comparison.bootstrap) {
         return format!("{group} {} {baseline}: {numbers}", way(success));
     }
-    let advice = advice(comparison, success).unwrap_or_default();
+    let advice = advice(comparison.bootstrap, comparison.tests, success).unwrap_or_default();
     format!("no evidence that {group} and {baseline} differ in success: {numbers}{advice}")
 }
 
 /// Says how many issues more it would take, where that can be told.
-fn advice(comparison: &Comparison, success: &Contrast) -> Option<String> {
-    let confidence = comparison.bootstrap.confidence;
-    let tests = comparison.tests;
+pub(crate) fn advice(bootstrap: Bootstrap, tests: u64, success: &Contrast) -> Option<String> {
+    let confidence = bootstrap.confidence;
     let needed = success.issues_to_see(DIFFERENCE_OF_INTEREST, tests, confidence)?;
     let have = success.issues.0.min(success.issues.1);
     let points = number(DIFFERENCE_OF_INTEREST * 100.0);
@@ -159,7 +158,8 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-fn shown_p(p: f64) -> String {
+/// Returns a p value behind the sign that goes with it.
+pub(crate) fn shown_p(p: f64) -> String {
     if p < 0.001 {
         "< 0.001".to_owned()
     } else if p < 0.1 {

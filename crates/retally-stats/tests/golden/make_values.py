@@ -262,11 +262,24 @@ def bootstraps():
         yield dict(seed=n, first=a.tolist(), second=b.tolist(), **bounds)
 
 
+def robust_z():
+    def costs(n):
+        return np.round(RANDOM.lognormal(-1, 0.6, n), 6)
+
+    for values in [[1.0], [2.0, 2.0, 2.0, 9.0], [1.0, 2.0, 3.0, 4.0, 90.0], [0.1] * 12 + [0.3] * 9, costs(20), costs(121)]:
+        logarithms = np.log(values)
+        median = np.median(logarithms)
+        spread = max(stats.median_abs_deviation(logarithms), 0.05)
+        z = 0.6745 * (logarithms - median) / spread
+        yield dict(values=list(values), median=float(median), spread=float(spread), z=z.tolist())
+
+
 def main():
     values = dict(
         wilson=wilson(), newcombe=newcombe(), bonett_price=bonett_price(), fisher=fisher(), mcnemar=mcnemar_values(),
         mann_whitney=mann_whitney(), signed_rank=signed_rank(), holm=holm(), spearman=spearman(),
         kaplan_meier=kaplan_meier(), quantile=quantiles(), sample_size=sample_size(), bootstrap=bootstraps(),
+        robust_z=robust_z(),
     )
     lines = []
     for name, cases in values.items():

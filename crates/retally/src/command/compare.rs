@@ -1,18 +1,15 @@
 use crate::cli::Compare;
-use crate::command::report::parse_as_of;
 use crate::comparison_json::ComparisonJson;
 use crate::comparison_sheets::{differences_sheet, figures_sheet, groups_sheet, whole_sheet};
 use crate::condition::Answer;
 use crate::exit::{Exit, wrong_usage};
-use crate::progress::Progress;
-use crate::setting::{Setting, complain, short_name};
+use crate::run_reading::read_runs;
+use crate::setting::{Setting, short_name};
 use crate::sheet::{Format, Sheet, escaped_for_markdown};
 use crate::terminal::{print_data, printable};
 use crate::verdict::{shown_name, verdicts};
 use anyhow::{Result, bail};
-use rayon::prelude::*;
 use retally_log::RunDir;
-use retally_reduce::AsOf;
 use retally_stats::{Bootstrap, Comparison, Confidence, Group, Grouping, IssueWork};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -136,41 +133,14 @@ fn two_sets(setting: &Setting, options: &Compare) -> Result<(Vec<Group>, usize)>
     Ok((groups, failed))
 }
 
-/// Returns what each run did, in the order of the runs, and how many could not be read. Runs of
-/// which nothing was known then are passed over.
 fn read(
     setting: &Setting,
     options: &Compare,
     runs: &[RunDir],
     grouping: &Grouping,
 ) -> Result<(Vec<Parts>, usize)> {
-    let as_of = options.as_of.as_deref().map(parse_as_of).transpose()?;
-    if matches!(as_of, Some(AsOf::Line { .. })) {
-        return Err(wrong_usage(
-            "--as-of: want a time, for a line is of one run",
-        ));
-    }
-    // Else each run would say that the price book is broken.
-    setting.prices()?;
-    let progress = Progress::new(setting, runs.len(), "reading");
-    let read = |run: &RunDir| -> Result<Option<Parts>> {
-        let state = setting.fold(run, as_of.as_ref())?;
-        progress.step();
-        Ok(state.has_events().then(|| grouping.work_of(&state)))
-    };
-    let results: Vec<Result<Option<Parts>>> = runs.par_iter().map(read).collect();
-    progress.finish();
-    let (mut parts, mut failed) = (Vec::new(), 0);
-    for (run, result) in runs.iter().zip(results) {
-        match result {
-            Ok(found) => parts.extend(found),
-            Err(error) => {
-                failed += 1;
-                complain(&format!("run `{}`: {error:#}", run.id()));
-            }
-        }
-    }
-    Ok((parts, failed))
+    let as_of = options.as_of.as_deref();
+    read_runs(setting, runs, as_of, |state| grouping.work_of(state))
 }
 
 fn print(

@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod finish;
 mod import;
+mod insights;
 mod man;
 mod purge;
 mod rebuild;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Replay(options) => replay::run(&setting, &options),
         Command::Report(options) => report::run(&setting, &options),
         Command::Compare(options) => compare::run(&setting, &options),
+        Command::Insights(options) => insights::run(&setting, &options),
         Command::Alerts(options) => alerts::run(&setting, &options),
         Command::Rebuild(options) => rebuild::run(&setting, &options),
         Command::Watch(options) => watch::run(&setting, &options),
