@@ -122,15 +122,68 @@ struct Script {
     events: u64,
     micros: u64,
     lines: Vec<(u64, String)>,
+    model: Model,
+}
+
+/// A model, and how well it does.
+#[derive(Clone, Copy)]
+struct Model {
+    provider: &'static str,
+    name: &'static str,
+    /// Issues of a hundred that it completes, before what temperature takes away.
+    completes: usize,
+    /// Of a call, in hundredths of a cent, on an average.
+    price: usize,
 }
 
 const AGENTS: [&str; 4] = ["planning", "coding", "testing", "review"];
-const MODELS: [(&str, &str); 3] = [
-    ("anthropic", "claude-sonnet-4-20250514"),
-    ("openai", "gpt-4o"),
-    ("deepseek", "deepseek-chat"),
+const MODELS: [Model; 3] = [
+    Model {
+        provider: "anthropic",
+        name: "claude-sonnet-4-20250514",
+        completes: 84,
+        price: 420,
+    },
+    Model {
+        provider: "openai",
+        name: "gpt-4o",
+        completes: 72,
+        price: 300,
+    },
+    Model {
+        provider: "deepseek",
+        name: "deepseek-chat",
+        completes: 66,
+        price: 40,
+    },
 ];
+const TEMPERATURES: [&str; 3] = ["0.0", "0.2", "0.8"];
 const TOOLS: [&str; 5] = ["read_file", "edit_file", "run_tests", "grep", "git_commit"];
+/// What goes wrong, and whose work it is to put that right; the first more often than the others.
+const ERRORS: [(&str, &str, &str); 4] = [
+    (
+        "test_failure",
+        "coding",
+        "assertion failed: left == right in login_page_is_shown",
+    ),
+    (
+        "build_error",
+        "coding",
+        "cannot find value `session` in this scope",
+    ),
+    (
+        "flaky_test",
+        "testing",
+        "timed out after 30 s: mail_is_sent",
+    ),
+    (
+        "merge_conflict",
+        "review",
+        "CONFLICT (content): Merge conflict in src/login.rs",
+    ),
+];
+/// How many issues the project has, of which a run takes some in a row.
+const ISSUES: usize = 2_000;
 
 impl Script {
     fn new(seed: u64, events: u64) -> Self {
@@ -139,16 +192,21 @@ impl Script {
             events,
             micros: 0,
             lines: Vec::new(),
+            model: MODELS[0],
         }
     }
 
     fn write(mut self, lines: &mut Vec<(u64, String)>) {
-        let (provider, model) = MODELS[self.below(3)];
-        self.say(&format!(r#"{{"type":"run.started","project_id":"group/app","llm":{{"provider":"{provider}","model":"{model}","temperature":0.2}},"mode":"implement_all","tags":{{"branch":"main"}}}}"#));
-        let mut issue = 100;
+        self.model = MODELS[self.below(3)];
+        let Model { provider, name, .. } = self.model;
+        let temperature = self.below(3);
+        self.model.completes -= 5 * temperature;
+        let temperature = TEMPERATURES[temperature];
+        self.say(&format!(r#"{{"type":"run.started","project_id":"group/app","llm":{{"provider":"{provider}","model":"{name}","temperature":{temperature}}},"mode":"implement_all","tags":{{"branch":"main"}}}}"#));
+        let mut issue = 100 + self.below(ISSUES) as u64;
         while (self.lines.len() as u64) < self.events.saturating_sub(2) {
             issue += 1;
-            self.issue(issue, provider, model);
+            self.issue(issue);
         }
         self.lines
             .truncate(usize::try_from(self.events.saturating_sub(1)).unwrap_or(usize::MAX));
@@ -156,65 +214,90 @@ impl Script {
         *lines = self.lines;
     }
 
-    fn issue(&mut self, issue: u64, provider: &str, model: &str) {
+    fn issue(&mut self, issue: u64) {
         self.say(&format!(r#"{{"type":"issue.started","issue":{issue},"title":"Let users reset their password by mail"}}"#));
-        let attempts = 1 + self.below(3);
+        // The larger the change, the more often it takes another attempt.
+        let size = 1 + self.below(300);
+        let attempts = 1 + self.below(2 + size / 120);
         for agent in AGENTS.iter().take(1 + self.below(4)) {
             for attempt in 0..attempts {
-                self.say(&format!(r#"{{"type":"agent.started","issue":{issue},"agent":"{agent}","span":"{issue}-{agent}-{attempt}"}}"#));
-                let calls = 2 + self.below(8);
-                for _ in 0..calls {
-                    let (input, output, millis) = (
-                        2_000 + self.below(30_000),
-                        100 + self.below(2_000),
-                        800 + self.below(20_000),
-                    );
-                    let (cached, cost) = (input / 2, 1 + self.below(999));
-                    self.say(&format!(r#"{{"type":"llm.called","issue":{issue},"agent":"{agent}","provider":"{provider}","model":"{model}","input_tokens":{input},"output_tokens":{output},"cache_read_tokens":{cached},"cost_usd":0.0{cost},"duration_ms":{millis},"success":true}}"#));
-                    for _ in 0..2 + self.below(4) {
-                        let (tool, millis) = (TOOLS[self.below(5)], 5 + self.below(4_000));
-                        let mut line = format!(
-                            r#"{{"type":"tool.called","issue":{issue},"agent":"{agent}","tool":"{tool}","success":"#
-                        );
-                        match self.below(12) {
-                            0 => write!(line, r#"false,"duration_ms":{millis},"error":"exit status 1: 3 tests failed, 41 passed"}}"#),
-                            _ => write!(line, r#"true,"duration_ms":{millis}}}"#),
-                        }
-                        .expect("a String takes every write");
-                        self.say(&line);
-                    }
-                }
-                let success = attempt + 1 == attempts;
-                self.say(&format!(r#"{{"type":"agent.finished","issue":{issue},"agent":"{agent}","span":"{issue}-{agent}-{attempt}","success":{success}}}"#));
+                self.attempt(issue, agent, attempt, attempt + 1 == attempts);
             }
         }
-        for pipeline in 0..attempts {
-            let status = if pipeline + 1 == attempts {
-                "success"
-            } else {
-                "failed"
-            };
-            let id = issue * 10 + pipeline as u64;
-            self.say(&format!(r#"{{"type":"pipeline.recorded","issue":{issue},"pipeline_id":{id},"status":"running","commit_sha":"3b18e512dba79e4c8300dd08aeb37f8e728b8dad","name":"CI"}}"#));
-            self.say(&format!(r#"{{"type":"pipeline.recorded","issue":{issue},"pipeline_id":{id},"status":"{status}","commit_sha":"3b18e512dba79e4c8300dd08aeb37f8e728b8dad","name":"CI","duration_ms":184000}}"#));
-            if status == "failed" {
-                self.say(&format!(r#"{{"type":"debug.started","issue":{issue},"agent":"coding","error_type":"test_failure","error_message":"assertion failed: left == right in login_page_is_shown"}}"#));
-                self.say(&format!(
-                    r#"{{"type":"debug.attempted","issue":{issue},"agent":"coding"}}"#
-                ));
-                self.say(&format!(r#"{{"type":"debug.finished","issue":{issue},"agent":"coding","resolved":true,"resolution_method":"fix_test"}}"#));
-            }
-        }
-        let (files, added, deleted) = (1 + self.below(9), self.below(300), self.below(100));
-        self.say(&format!(r#"{{"type":"code.changed","issue":{issue},"agent":"coding","files_modified":{files},"lines_added":{added},"lines_deleted":{deleted},"commits":1}}"#));
-        let status = if self.below(5) == 0 {
-            "failed"
-        } else {
+        self.pipelines(issue, attempts);
+        let (files, deleted) = (1 + size / 40, self.below(100));
+        self.say(&format!(r#"{{"type":"code.changed","issue":{issue},"agent":"coding","files_modified":{files},"lines_added":{size},"lines_deleted":{deleted},"commits":1}}"#));
+        let status = if self.below(100) < self.model.completes {
             "completed"
+        } else {
+            "failed"
         };
         self.say(&format!(
             r#"{{"type":"issue.finished","issue":{issue},"status":"{status}"}}"#
         ));
+    }
+
+    /// An agent's calls of its model and of tools.
+    fn attempt(&mut self, issue: u64, agent: &str, attempt: usize, success: bool) {
+        let Model { provider, name, .. } = self.model;
+        self.say(&format!(r#"{{"type":"agent.started","issue":{issue},"agent":"{agent}","span":"{issue}-{agent}-{attempt}"}}"#));
+        let calls = 2 + self.below(8);
+        for _ in 0..calls {
+            let (input, output, millis) = (
+                2_000 + self.below(30_000),
+                100 + self.below(2_000),
+                800 + self.below(20_000),
+            );
+            let (cached, cost) = (input / 2, 1 + self.below(2 * self.model.price));
+            self.say(&format!(r#"{{"type":"llm.called","issue":{issue},"agent":"{agent}","provider":"{provider}","model":"{name}","input_tokens":{input},"output_tokens":{output},"cache_read_tokens":{cached},"cost_usd":0.{cost:04},"duration_ms":{millis},"success":true}}"#));
+            for _ in 0..2 + self.below(4) {
+                let (tool, millis) = (TOOLS[self.below(5)], 5 + self.below(4_000));
+                let mut line = format!(
+                    r#"{{"type":"tool.called","issue":{issue},"agent":"{agent}","tool":"{tool}","success":"#
+                );
+                match self.below(12) {
+                    0 => write!(line, r#"false,"duration_ms":{millis},"error":"exit status 1: 3 tests failed, 41 passed"}}"#),
+                    _ => write!(line, r#"true,"duration_ms":{millis}}}"#),
+                }
+                .expect("a String takes every write");
+                self.say(&line);
+            }
+        }
+        self.say(&format!(r#"{{"type":"agent.finished","issue":{issue},"agent":"{agent}","span":"{issue}-{agent}-{attempt}","success":{success}}}"#));
+    }
+
+    /// A pipeline for each attempt, and what it takes to get from one that failed to the next.
+    fn pipelines(&mut self, issue: u64, attempts: usize) {
+        let mut commit = self.commit();
+        for pipeline in 0..attempts {
+            let is_last = pipeline + 1 == attempts;
+            let status = if is_last { "success" } else { "failed" };
+            let id = issue * 10 + pipeline as u64;
+            let millis = 120_000 + 1_000 * self.below(180);
+            self.say(&format!(r#"{{"type":"pipeline.recorded","issue":{issue},"pipeline_id":{id},"status":"running","commit_sha":"{commit}","name":"CI"}}"#));
+            self.say(&format!(r#"{{"type":"pipeline.recorded","issue":{issue},"pipeline_id":{id},"status":"{status}","commit_sha":"{commit}","name":"CI","duration_ms":{millis}}}"#));
+            if is_last {
+                break;
+            }
+            let (error_type, agent, message) = ERRORS[self.below(ERRORS.len()) * self.below(2)];
+            self.say(&format!(r#"{{"type":"debug.started","issue":{issue},"agent":"{agent}","error_type":"{error_type}","error_message":"{message}"}}"#));
+            for _ in 0..1 + self.below(3) {
+                self.say(&format!(
+                    r#"{{"type":"debug.attempted","issue":{issue},"agent":"{agent}"}}"#
+                ));
+            }
+            let resolved = self.below(10) > 0;
+            self.say(&format!(r#"{{"type":"debug.finished","issue":{issue},"agent":"{agent}","resolved":{resolved},"resolution_method":"fix_test"}}"#));
+            // What was flaky passes on the same commit, when it is tried again.
+            if error_type != "flaky_test" {
+                commit = self.commit();
+            }
+        }
+    }
+
+    fn commit(&mut self) -> String {
+        let (high, low) = (self.below(1 << 30), self.below(1 << 30));
+        format!("{high:020x}{low:020x}")
     }
 
     /// Adds an event, some time after the one before.

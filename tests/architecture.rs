@@ -24,7 +24,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("retally-export", &["retally-log", "retally-reduce"]),
     ("retally-stats", &["retally-reduce"]),
-    ("retally-alerts", &["retally-log", "retally-reduce"]),
+    (
+        "retally-alerts",
+        &["retally-log", "retally-reduce", "retally-stats"],
+    ),
     ("retally-sql", &["retally-log", "retally-reduce"]),
     ("retally-serve", &["retally-watch", "retally-stats"]),
     (

@@ -406,6 +406,18 @@ fn a_regression_ends_with_1() {
     assert_snapshot!(said("success_rate<30"), @"false");
     assert_snapshot!(said("p90_seconds > 80"), @"true holds: p90_seconds>80 of `b`");
     assert_snapshot!(said("output_tokens_per_issue>1"), @"false not enough evidence: output_tokens_per_issue>1 of `b`");
+    let both = |condition: &str| {
+        let words = ["--fail-if", condition, "--fail-if", "unknown"];
+        sandbox.run(&[&["compare", "b", "--against", "a", "-q"], &words[..]].concat())
+    };
+    assert!(both("output_tokens_per_issue>1").starts_with("exit 1"));
+    assert!(!both("success_rate<30").starts_with("exit"));
+    let empty = Sandbox::new();
+    std::fs::create_dir(empty.path("runs")).expect("the folder is new");
+    let nothing =
+        |condition: &str| empty.run(&["compare", "--root", "runs", "-q", "--fail-if", condition]);
+    assert!(nothing("unknown").starts_with("exit 1\n"));
+    assert_eq!(nothing("worse"), "");
     // The other way round it is an improvement.
     let shown = sandbox.run(&["compare", "a", "--against", "b", "--fail-if", "worse"]);
     assert!(!shown.starts_with("exit"), "{shown}");

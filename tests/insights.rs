@@ -272,6 +272,9 @@ fn machines_get_each_answer_with_its_rows_and_whether_there_is_evidence() {
     assert_snapshot!(answer(&json, "best_model"), @r#"{"answer":"`new` completes 100 % [86.7, 100] of 25 issues, more than `old` (Holm p < 0.001).","enough_evidence":true,"insight":"best_model","question":"Which model has the highest success rate?","rows":[{"high":100.0,"holm_p":null,"issues":25,"low":86.68,"model":"new","success_rate":100.0,"tries":25},{"high":59.26,"holm_p":2.904e-6,"issues":25,"low":23.4,"model":"old","success_rate":40.0,"tries":25}],"rows_left_out":0}"#);
     assert_snapshot!(answer(&json, "cost_outliers"), @r#"{"answer":"1 of 50 issues costs far more than others with the same model: 45.5 % of what all these cost. The dearest is `7`, 9 USD and 40.9 times the median.","enough_evidence":true,"insight":"cost_outliers","question":"Which issues cost far more than is usual?","rows":[{"cost_usd":9.0,"issue":"7","model":"old","run":"r1","times_median":40.9,"z":50.1}],"rows_left_out":0}"#);
     assert_eq!(json, insights(&sandbox, &[]), "the same seed");
+    let alone = insights(&sandbox, &["--only", "trend,difficulty"]);
+    let keys: Vec<&Value> = alone["insights"].as_array().into_iter().flatten().collect();
+    assert_eq!(keys, [answer(&json, "difficulty"), answer(&json, "trend")]);
     assert_snapshot!(sandbox.run(&["insights", "--format", "csv"]), @"
     exit 2
     --- stderr
@@ -323,7 +326,7 @@ fn what_too_few_runs_cannot_tell_is_not_told() {
      duration          –   not enough evidence        –        1
 
     Which issues cost far more than is usual?
-    Not enough evidence yet: no model has 20 issues that ended with a known cost; the most is 0.
+    Not enough evidence yet: no model has 20 tries at issues that ended with a known cost; the most is 0.
 
     Which type of error is most frequent?
     Not enough evidence yet: no error is recorded, but there is 1 issue only, and it takes 5.
@@ -343,6 +346,26 @@ fn what_too_few_runs_cannot_tell_is_not_told() {
     let json = insights(&sandbox, &[]);
     let answers = json["insights"].as_array().expect("a list");
     assert!(answers.iter().all(|it| it["enough_evidence"] == false));
+}
+
+#[test]
+fn one_issue_tried_often_is_no_evidence_of_all() {
+    let sandbox = Sandbox::new();
+    for run in 0..6 {
+        let name = format!("r{run}");
+        start(&sandbox, &name, run + 1, &["--model", "m"]);
+        let mut lines = String::new();
+        for number in 1..=2 {
+            lines += &issue(run + 1, number, "completed", &cycle("coding", "lint", 1));
+        }
+        append(&sandbox, &name, &lines);
+    }
+    let json = insights(&sandbox, &[]);
+    assert_eq!([&json["issues"], &json["tries"]], [2, 12]);
+    let said = |key| answer(&json, key)["answer"].as_str().unwrap_or_default();
+    assert_snapshot!(said("cycles_per_issue"), @"Not enough evidence yet: 2 issues ended, and it takes 5.");
+    assert_snapshot!(said("agent_with_most_retries"), @"Not enough evidence yet: there were retries on 2 issues only, and it takes 5; `coding` has 12 of 12 so far.");
+    assert_snapshot!(said("most_frequent_errors"), @"Not enough evidence yet: there are errors on 2 issues only, and it takes 5; `lint` has 12 of 12 so far.");
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Whether a number is far above what is usual.
 
+use retally_stats::RobustScale;
 use std::collections::VecDeque;
 
 /// How far numbers stray at least, as the median absolute deviation of their logarithms: where most
 /// are the same, a number that is a few percent above is still none to tell about.
 const SPREAD_MIN: f64 = 0.05;
-/// A normal distribution's median absolute deviation, in standard deviations.
-const NORMAL_SPREAD: f64 = 0.6745;
 
 /// The last numbers of one kind.
 #[derive(Clone, Debug, Default)]
@@ -40,8 +39,7 @@ pub(crate) struct Outlier {
 impl Sample {
     /// Compares a number above 0 with those before it, and takes it in.
     ///
-    /// The robust z is that of Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993):
-    /// 0.6745 × (x − median) / MAD, of logarithms, for times and costs are skewed.
+    /// The robust z is of logarithms, for times and costs are skewed.
     pub(crate) fn take(&mut self, value: f64, test: &OutlierTest) -> Option<Outlier> {
         let logarithm = value.ln();
         let found = self.judge(value, logarithm, test);
@@ -57,29 +55,16 @@ impl Sample {
         if sample < test.sample_min {
             return None;
         }
-        let mut sorted: Vec<f64> = self.logarithms.iter().copied().collect();
-        let middle = median(&mut sorted)?;
-        let mut deviations: Vec<f64> = sorted.iter().map(|it| (it - middle).abs()).collect();
-        let spread = median(&mut deviations)?.max(SPREAD_MIN);
-        let above = logarithm - middle;
-        let z = NORMAL_SPREAD * above / spread;
-        (z >= test.z && above >= test.factor.ln()).then(|| Outlier {
+        let logarithms: Vec<f64> = self.logarithms.iter().copied().collect();
+        let scale = RobustScale::of(&logarithms, SPREAD_MIN)?;
+        let z = scale.z(logarithm);
+        let is_far = logarithm - scale.median >= test.factor.ln();
+        (z >= test.z && is_far).then(|| Outlier {
             value,
-            median: middle.exp(),
+            median: scale.median.exp(),
             z,
             sample,
         })
-    }
-}
-
-/// Returns the median, or `None` of nothing.
-fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        length if length % 2 == 1 => Some(values[middle]),
-        _ => Some(values[middle - 1].midpoint(values[middle])),
     }
 }
 

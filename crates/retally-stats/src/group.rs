@@ -25,6 +25,8 @@ pub struct Group {
 pub struct Counts {
     /// Different issues.
     pub issues: u64,
+    /// Those of them on which any work ended.
+    pub ended_issues: u64,
     /// Times that one was worked on.
     pub tries: u64,
     /// Solved.
@@ -83,11 +85,15 @@ pub(crate) type Clusters = BTreeMap<IssueKey, Cluster>;
 impl Group {
     /// Returns how many issues stand where.
     pub fn counts(&self) -> Counts {
-        let keys: BTreeSet<&IssueKey> = self.work.iter().map(|work| &work.key).collect();
+        let different = |works: &mut dyn Iterator<Item = &IssueWork>| {
+            let keys: BTreeSet<&IssueKey> = works.map(|work| &work.key).collect();
+            keys.len() as u64
+        };
         let with = |outcome| self.work.iter().filter(|it| it.outcome == outcome).count() as u64;
         let lacks_cost = |work: &&IssueWork| work.lacks_cost && !work.is_open();
         Counts {
-            issues: keys.len() as u64,
+            issues: different(&mut self.work.iter()),
+            ended_issues: different(&mut self.work.iter().filter(|work| !work.is_open())),
             tries: self.work.len() as u64,
             completed: with(IssueOutcome::Completed),
             failed: with(IssueOutcome::Failed),

@@ -1,3 +1,4 @@
+use crate::answers::Question;
 use crate::columns::columns;
 use crate::comparison_json::{bounds, rounded};
 use crate::comparison_sheets::shown_interval;
@@ -6,7 +7,7 @@ use crate::sheet::{Format, Sheet, code_for_markdown};
 use crate::verdict::{number, percent};
 use anstyle::Style;
 use anyhow::Result;
-use retally_stats::{Interval, Spearman};
+use retally_stats::{Counts, Interval, Spearman};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -22,7 +23,7 @@ const LINE_COLUMNS_MAX: usize = 100;
 pub(crate) struct Answer {
     /// Names it for machines.
     #[serde(rename = "insight")]
-    pub(crate) key: &'static str,
+    pub(crate) key: Question,
     pub(crate) question: &'static str,
     /// Names from logs in it are shown by [`Names`].
     #[serde(rename = "answer")]
@@ -188,6 +189,15 @@ pub(crate) fn count(number: u64, one: &str) -> String {
     match number {
         1 => format!("1 {one}"),
         _ => format!("{number} {one}s"),
+    }
+}
+
+/// Returns a number of times that an issue was worked on, as issues where each was once.
+pub(crate) fn count_tries(number: u64, of: Counts) -> String {
+    match (of.tries == of.issues, number) {
+        (true, _) => count(number, "issue"),
+        (false, 1) => "1 try at an issue".to_owned(),
+        (false, _) => format!("{number} tries at issues"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can be asked of the command line.
 
 use crate::age::Age;
+use crate::answers::Question;
 use crate::completion;
 use crate::condition::Condition;
 use crate::exit::{EXIT_CODES_HELP, wrong_usage};
@@ -307,11 +308,12 @@ Conditions of --fail-if, each for every group but the baseline:
   worse            there is evidence that it is worse in anything that is compared
   MEASURE:worse    there is evidence that it is worse in this, such as success_rate:worse
   FIGURE<NUMBER    a figure is below a number, such as 'success_rate<80' (percent); or FIGURE>NUMBER
+  unknown          another condition cannot be told, or there is nothing to compare
 
 Examples:
   retally compare --by model
   retally compare --by config:prompt --baseline v1
-  retally compare run_new --against run_old --fail-if worse")]
+  retally compare run_new --against run_old --fail-if worse --fail-if unknown")]
 pub(crate) struct Compare {
     /// Runs; all of the root where none is named
     #[arg(value_name = "RUN", add = completion::runs())]
@@ -352,12 +354,16 @@ method is used when, and what no such answer can tell.
 
 Examples:
   retally insights
+  retally insights --only first_pass,flaky_pipelines
   retally insights --format md > insights.md
   retally insights --format json | jq -r '.insights[] | select(.enough_evidence) | .answer'")]
 pub(crate) struct Insights {
     /// Runs; all of the root where none is named
     #[arg(value_name = "RUN", add = completion::runs())]
     pub(crate) runs: Vec<String>,
+    /// Answer this question alone; more than one, with commas between them
+    #[arg(long, value_name = "QUESTION", value_enum, value_delimiter = ',')]
+    pub(crate) only: Vec<Question>,
     /// What was known at this time
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<String>,

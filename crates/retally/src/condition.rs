@@ -12,13 +12,15 @@ pub(crate) enum Condition {
         is_below: bool,
         limit: f64,
     },
+    /// Another condition that is asked for cannot be told, or there is nothing to ask it of.
+    Unknown,
 }
 
 /// What a comparison says of a condition.
 pub(crate) enum Answer {
     Holds,
     HoldsNot,
-    /// The figure is not known.
+    /// It cannot be told: the figure is not known, or there is nothing to compare with.
     Unknown,
 }
 
@@ -26,8 +28,10 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "worse" {
-            return Ok(Self::Worse(None));
+        match text {
+            "worse" => return Ok(Self::Worse(None)),
+            "unknown" => return Ok(Self::Unknown),
+            _ => {}
         }
         if let Some(name) = text.strip_suffix(":worse") {
             let found = Measure::ALL.into_iter().find(|it| it.name() == name);
@@ -36,7 +40,7 @@ impl FromStr for Condition {
             return Ok(Self::Worse(Some(found)));
         }
         let at = text.find(['<', '>']);
-        let at = at.ok_or("want worse, MEASURE:worse, FIGURE<NUMBER or FIGURE>NUMBER")?;
+        let at = at.ok_or("want worse, MEASURE:worse, FIGURE<NUMBER, FIGURE>NUMBER or unknown")?;
         let (figure, limit) = (text[..at].trim(), text[at + 1..].trim());
         if !Figure::NAMES.contains(&figure) {
             let names = Figure::NAMES.join(", ");
@@ -79,6 +83,8 @@ impl Condition {
                     value > *limit
                 }
             }
+            // Asked of what the others answer, not of a group.
+            Self::Unknown => false,
         };
         if holds {
             Answer::Holds
@@ -99,6 +105,7 @@ impl std::fmt::Display for Condition {
                 is_below,
                 limit,
             } => write!(f, "{figure}{}{limit}", if *is_below { '<' } else { '>' }),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

@@ -1,9 +1,9 @@
-use super::NOT_ENOUGH;
-use crate::answer::{Answer, Names, ROWS_MAX, count};
+use super::{NOT_ENOUGH, Question};
+use crate::answer::{Answer, Names, ROWS_MAX, count_tries};
 use crate::comparison_json::{in_unit, rounded};
 use crate::sheet::Sheet;
 use crate::verdict::{number, percent};
-use retally_stats::{COSTS_MIN, CostOutliers, Insights};
+use retally_stats::{COSTS_MIN, CostOutliers, Counts, Insights};
 use serde_json::json;
 
 pub(super) fn outliers(insights: &Insights, names: Names) -> Answer {
@@ -28,33 +28,33 @@ pub(super) fn outliers(insights: &Insights, names: Names) -> Answer {
         ]);
     }
     Answer {
-        key: "cost_outliers",
+        key: Question::CostOutliers,
         question: "Which issues cost far more than is usual?",
-        text: text(costs, names),
+        text: text(costs, insights.counts, names),
         is_enough: costs.judged > 0,
         sheet,
         more_rows: costs.outliers.len().saturating_sub(ROWS_MAX),
     }
 }
 
-fn text(costs: &CostOutliers, names: Names) -> String {
+fn text(costs: &CostOutliers, counts: Counts, names: Names) -> String {
     let mut beside = String::new();
     if costs.without_cost > 0 {
-        let without = count(costs.without_cost, "issue");
+        let without = count_tries(costs.without_cost, counts);
         beside += &format!(" Of {without} the cost is not known.");
     }
     if costs.judged == 0 {
         return format!(
-            "{NOT_ENOUGH}: no model has {COSTS_MIN} issues that ended with a known cost; the most \
+            "{NOT_ENOUGH}: no model has {COSTS_MIN} tries at issues that ended with a known cost; the most \
              is {}.{beside}",
             costs.most_of_rare_models
         );
     }
     if costs.of_rare_models > 0 {
-        let rare = count(costs.of_rare_models, "issue");
+        let rare = count_tries(costs.of_rare_models, counts);
         beside += &format!(" {rare} of models with fewer than {COSTS_MIN} cannot be judged.");
     }
-    let judged = count(costs.judged, "issue");
+    let judged = count_tries(costs.judged, counts);
     let Some(first) = costs.outliers.first() else {
         return format!("None of {judged} costs far more than others with the same model.{beside}");
     };

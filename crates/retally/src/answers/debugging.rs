@@ -1,20 +1,21 @@
-use super::NOT_ENOUGH;
+use super::{NOT_ENOUGH, Question};
 use crate::answer::{
-    Answer, Names, ROWS_MAX, count, interval_cell, of_numbers, of_share, rho_cells, short,
-    shown_rho,
+    Answer, Names, ROWS_MAX, count, count_tries, interval_cell, of_numbers, of_share, rho_cells,
+    short, shown_rho,
 };
 use crate::comparison_json::{figure_value, in_unit, rounded_p};
 use crate::comparison_sheets::title;
 use crate::sheet::Sheet;
 use crate::verdict::{percent, shown_p};
-use retally_stats::{CLUSTERS_MIN, Difficulty, Figure, Insights, PAIRS_MIN, Rework};
+use retally_stats::{CLUSTERS_MIN, Counts, Difficulty, Figure, Insights, PAIRS_MIN, Rework};
 use serde_json::{Value, json};
 
 pub(super) fn cycles(insights: &Insights) -> Answer {
     let figures = &insights.cycles;
     let of = |name: &str| figures.iter().find(|figure| figure.name == name);
     let ended = of("cycles_per_issue").map_or(0, |figure| figure.base);
-    let is_enough = ended >= CLUSTERS_MIN as u64;
+    let issues = insights.counts.ended_issues;
+    let is_enough = issues >= CLUSTERS_MIN as u64;
     let mean = of("cycles_per_issue").and_then(|figure| figure.value);
     let text = match mean.filter(|_| is_enough) {
         Some(mean) => {
@@ -28,7 +29,7 @@ pub(super) fn cycles(insights: &Insights) -> Answer {
             format!(
                 "{} debugging cycles per issue{interval}, and none on {untouched} % of {}.{}",
                 short(mean),
-                count(ended, "issue"),
+                count_tries(ended, insights.counts),
                 resolution(
                     of("resolved_cycles_rate"),
                     of("median_seconds_to_resolution")
@@ -37,7 +38,7 @@ pub(super) fn cycles(insights: &Insights) -> Answer {
         }
         None => format!(
             "{NOT_ENOUGH}: {} ended, and it takes {CLUSTERS_MIN}.",
-            count(ended, "issue")
+            count(issues, "issue")
         ),
     };
     let mut sheet = Sheet::new()
@@ -54,7 +55,7 @@ pub(super) fn cycles(insights: &Insights) -> Answer {
         ]);
     }
     Answer {
-        key: "cycles_per_issue",
+        key: Question::CyclesPerIssue,
         question: "How many debugging cycles are there per issue, and how soon do they end?",
         text,
         is_enough,
@@ -81,7 +82,7 @@ fn resolution(resolved: Option<&Figure>, seconds: Option<&Figure>) -> String {
 
 pub(super) fn agents(insights: &Insights, names: Names) -> Answer {
     let rework = &insights.rework;
-    let (text, is_enough) = of_agents(rework, insights.counts.tries, names);
+    let (text, is_enough) = of_agents(rework, insights.counts, names);
     let mut sheet = Sheet::new()
         .name("agent", "Agent")
         .number("retries", "Retries")
@@ -102,7 +103,7 @@ pub(super) fn agents(insights: &Insights, names: Names) -> Answer {
         ]);
     }
     Answer {
-        key: "agent_with_most_retries",
+        key: Question::AgentWithMostRetries,
         question: "Which agent needs most retries?",
         text,
         is_enough,
@@ -111,13 +112,13 @@ pub(super) fn agents(insights: &Insights, names: Names) -> Answer {
     }
 }
 
-fn of_agents(rework: &Rework, tries: u64, names: Names) -> (String, bool) {
+fn of_agents(rework: &Rework, counts: Counts, names: Names) -> (String, bool) {
     let retries = rework.retries;
     let Some(first) = rework.agents.first().filter(|_| retries > 0) else {
         let text = format!(
             "{NOT_ENOUGH}: no retry is recorded on {} (debug.started and debug.attempted say who \
              has to rework).",
-            count(tries, "issue")
+            count_tries(counts.tries, counts)
         );
         return (text, false);
     };
@@ -178,7 +179,7 @@ pub(super) fn difficulty(insights: &Insights) -> Answer {
         ]);
     }
     Answer {
-        key: "difficulty",
+        key: Question::Difficulty,
         question: "Do larger or longer issues take more retries?",
         text: sentences.join(" "),
         is_enough: found.iter().any(|it| it.found.is_some()),

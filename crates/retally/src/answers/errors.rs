@@ -1,14 +1,14 @@
-use super::NOT_ENOUGH;
-use crate::answer::{Answer, Names, ROWS_MAX, count, interval_cell, of_share};
+use super::{NOT_ENOUGH, Question};
+use crate::answer::{Answer, Names, ROWS_MAX, count, count_tries, interval_cell, of_share};
 use crate::comparison_json::in_unit;
 use crate::sheet::Sheet;
 use crate::verdict::percent;
-use retally_stats::{CLUSTERS_MIN, ErrorTypes, Insights};
+use retally_stats::{CLUSTERS_MIN, Counts, ErrorTypes, Insights};
 use serde_json::{Value, json};
 
 pub(super) fn types(insights: &Insights, names: Names) -> Answer {
     let errors = &insights.errors;
-    let (text, is_enough) = text(errors, insights.counts.tries, names);
+    let (text, is_enough) = text(errors, insights.counts, names);
     let mut sheet = Sheet::new()
         .name("error_type", "Error")
         .number("errors", "Errors")
@@ -35,7 +35,7 @@ pub(super) fn types(insights: &Insights, names: Names) -> Answer {
     }
     let more = usize::try_from(errors.all_types).unwrap_or(usize::MAX);
     Answer {
-        key: "most_frequent_errors",
+        key: Question::MostFrequentErrors,
         question: "Which type of error is most frequent?",
         text,
         is_enough,
@@ -45,19 +45,22 @@ pub(super) fn types(insights: &Insights, names: Names) -> Answer {
 }
 
 /// Returns what is said, and whether there is enough evidence for it.
-fn text(errors: &ErrorTypes, tries: u64, names: Names) -> (String, bool) {
+fn text(errors: &ErrorTypes, counts: Counts, names: Names) -> (String, bool) {
     let few = CLUSTERS_MIN as u64;
     let Some(first) = errors.types.first() else {
-        let tries_in_words = count(tries, "issue");
-        return match tries < few {
+        let issues = count(counts.issues, "issue");
+        return match counts.issues < few {
             true => {
                 let text = format!(
-                    "{NOT_ENOUGH}: no error is recorded, but there is {tries_in_words} only, and \
+                    "{NOT_ENOUGH}: no error is recorded, but there is {issues} only, and \
                      it takes {few}."
                 );
                 (text, false)
             }
-            false => (format!("No error is recorded on {tries_in_words}."), true),
+            false => {
+                let tries = count_tries(counts.tries, counts);
+                (format!("No error is recorded on {tries}."), true)
+            }
         };
     };
     let (name, own, all) = (

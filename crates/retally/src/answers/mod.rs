@@ -8,22 +8,42 @@ mod over_time;
 mod pipelines;
 
 use crate::answer::{Answer, Names};
+use clap::ValueEnum;
 use retally_stats::Insights;
+use serde::Serialize;
 
-/// Returns all answers, in the order in which they are read.
-pub(crate) fn answers(insights: &Insights, names: Names) -> Vec<Answer> {
-    vec![
-        models::best_model(insights, names),
-        models::best_temperature(insights, names),
-        pipelines::first_pass(insights, names),
-        debugging::cycles(insights),
-        debugging::agents(insights, names),
-        debugging::difficulty(insights),
-        costs::outliers(insights, names),
-        errors::types(insights, names),
-        pipelines::flaky(insights, names),
-        over_time::trend(insights),
-    ]
+/// A question, by its name for machines; in the order in which answers are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Question {
+    BestModel,
+    BestTemperature,
+    FirstPass,
+    CyclesPerIssue,
+    AgentWithMostRetries,
+    Difficulty,
+    CostOutliers,
+    MostFrequentErrors,
+    FlakyPipelines,
+    Trend,
+}
+
+impl Question {
+    pub(crate) fn answer(self, insights: &Insights, names: Names) -> Answer {
+        match self {
+            Self::BestModel => models::best_model(insights, names),
+            Self::BestTemperature => models::best_temperature(insights, names),
+            Self::FirstPass => pipelines::first_pass(insights, names),
+            Self::CyclesPerIssue => debugging::cycles(insights),
+            Self::AgentWithMostRetries => debugging::agents(insights, names),
+            Self::Difficulty => debugging::difficulty(insights),
+            Self::CostOutliers => costs::outliers(insights, names),
+            Self::MostFrequentErrors => errors::types(insights, names),
+            Self::FlakyPipelines => pipelines::flaky(insights, names),
+            Self::Trend => over_time::trend(insights),
+        }
+    }
 }
 
 /// How each answer begins that cannot be given yet.

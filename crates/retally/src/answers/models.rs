@@ -1,4 +1,4 @@
-use super::NOT_ENOUGH;
+use super::{NOT_ENOUGH, Question};
 use crate::answer::{Answer, Names, ROWS_MAX, count, interval_cell, of_share};
 use crate::comparison_json::{in_unit, rounded_p};
 use crate::sheet::Sheet;
@@ -28,7 +28,7 @@ const TEMPERATURE: Kind = Kind {
 pub(super) fn best_model(insights: &Insights, names: Names) -> Answer {
     let ranking = &insights.models;
     Answer {
-        key: "best_model",
+        key: Question::BestModel,
         question: "Which model has the highest success rate?",
         text: best(ranking, &MODEL, names),
         is_enough: ranking.is_settled(),
@@ -52,7 +52,7 @@ pub(super) fn best_temperature(insights: &Insights, names: Names) -> Answer {
         ),
     };
     Answer {
-        key: "best_temperature",
+        key: Question::BestTemperature,
         question: "Which temperature has the highest success rate?",
         text,
         is_enough: ranking.is_settled(),

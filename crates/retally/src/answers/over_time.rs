@@ -1,4 +1,4 @@
-use super::NOT_ENOUGH;
+use super::{NOT_ENOUGH, Question};
 use crate::answer::{Answer, count, rho_cells, short, shown_rho};
 use crate::comparison_json::{in_unit, rounded_p};
 use crate::sheet::Sheet;
@@ -48,7 +48,7 @@ pub(super) fn trend(insights: &Insights) -> Answer {
         ]);
     }
     Answer {
-        key: "trend",
+        key: Question::Trend,
         question: "What changes over time?",
         text,
         is_enough,

@@ -1,4 +1,4 @@
-use super::NOT_ENOUGH;
+use super::{NOT_ENOUGH, Question};
 use crate::answer::{Answer, Names, ROWS_MAX, count, interval_cell, of_share};
 use crate::comparison_json::in_unit;
 use crate::sheet::Sheet;
@@ -59,7 +59,7 @@ pub(super) fn first_pass(insights: &Insights, names: Names) -> Answer {
         ]);
     }
     Answer {
-        key: "first_pass",
+        key: Question::FirstPass,
         question: "How many pipelines pass at the first attempt?",
         text,
         is_enough: of_all.is_some(),
@@ -104,7 +104,7 @@ pub(super) fn flaky(insights: &Insights, names: Names) -> Answer {
         ]);
     }
     Answer {
-        key: "flaky_pipelines",
+        key: Question::FlakyPipelines,
         question: "Which pipelines are flaky?",
         text,
         is_enough,

@@ -1,7 +1,7 @@
 use crate::cli::Compare;
 use crate::comparison_json::ComparisonJson;
 use crate::comparison_sheets::{differences_sheet, figures_sheet, groups_sheet, whole_sheet};
-use crate::condition::Answer;
+use crate::condition::{Answer, Condition};
 use crate::exit::{Exit, wrong_usage};
 use crate::run_reading::read_runs;
 use crate::setting::{Setting, short_name};
@@ -204,15 +204,12 @@ fn print_for_people(comparison: &Comparison, format: Format, out: &mut dyn Write
 
 /// Says which conditions hold, and of which that cannot be told; returns whether any does.
 fn holds_any(setting: &Setting, options: &Compare, comparison: &Comparison) -> bool {
-    let Some((first, others)) = comparison.split() else {
-        return false;
+    let asked = match comparison.split() {
+        Some((first, [])) => std::slice::from_ref(first),
+        Some((_, others)) => others,
+        None => &[],
     };
-    let asked = if others.is_empty() {
-        std::slice::from_ref(first)
-    } else {
-        others
-    };
-    let mut is_found = false;
+    let (mut is_found, mut is_unknown) = (false, asked.is_empty());
     for condition in &options.fail_if {
         for group in asked {
             let name = shown_name(group);
@@ -222,11 +219,16 @@ fn holds_any(setting: &Setting, options: &Compare, comparison: &Comparison) -> b
                     setting.say(&format!("holds: {condition} of {name}"));
                 }
                 Answer::Unknown => {
+                    is_unknown = true;
                     setting.say(&format!("not enough evidence: {condition} of {name}"));
                 }
                 Answer::HoldsNot => {}
             }
         }
+    }
+    if is_unknown && options.fail_if.contains(&Condition::Unknown) {
+        is_found = true;
+        setting.say(&format!("holds: {}", Condition::Unknown));
     }
     is_found
 }

@@ -1,5 +1,5 @@
 use crate::answer::{Answer, Names, count, write_wrapped};
-use crate::answers::answers;
+use crate::answers::Question;
 use crate::cli::Insights as Options;
 use crate::comparison_json::rounded;
 use crate::exit::Exit;
@@ -8,6 +8,7 @@ use crate::setting::Setting;
 use crate::sheet::Format;
 use crate::terminal::print_data;
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 use retally_stats::{Bootstrap, Confidence, Insights, RunWork};
 use serde::Serialize;
 use serde_json::Value;
@@ -35,7 +36,10 @@ pub(crate) fn run(setting: &Setting, options: &Options) -> Result<Exit> {
         ));
     }
     let format = setting.format.unwrap_or(Format::Table);
-    let answers = answers(&insights, Names::of(format));
+    let is_asked = |it: &&Question| options.only.is_empty() || options.only.contains(it);
+    let asked = Question::value_variants().iter().filter(is_asked);
+    let names = Names::of(format);
+    let answers: Vec<Answer> = asked.map(|it| it.answer(&insights, names)).collect();
     if format == Format::Json {
         print_data(format, |out| print_json(&insights, &answers, as_of, out))?;
     } else if format == Format::Md || !works.is_empty() {
