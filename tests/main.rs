@@ -7,6 +7,7 @@ mod architecture;
 mod archive;
 mod check;
 mod compare;
+mod cookbook;
 mod guarantees;
 mod import;
 mod insights;

@@ -1,29 +1,22 @@
-//! Writes logs such as orchestrators leave, the same bytes for the same options but for the names
-//! of segments and what they state of the machine.
-//!
-//! ```sh
-//! cargo run --release --example generate_logs -- --root /tmp/tree --runs 2815 --events 5000000
-//! cargo run --release --example generate_logs -- --root /tmp/one --runs 1 --events 1000000
-//! cargo run --release --example generate_logs -- --root /tmp/foreign --runs 300 --shape foreign
-//! ```
+//! Logs such as orchestrators leave.
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
-use retally_log::{Draft, ManualClock, Root, RunDir, RunId, Times, Writer, WriterOptions};
+use retally_log::{Clock, Draft, ManualClock, Root, RunDir, RunId, Times, Writer, WriterOptions};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What is written where.
 #[derive(Clone, Debug, Parser)]
-struct Options {
+pub(crate) struct Options {
     /// Where the runs go; nothing may be there
     #[arg(long)]
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     /// How many runs there are
     #[arg(long, default_value_t = 300)]
-    runs: u64,
+    pub(crate) runs: u64,
     /// How many events there are in all, about
     #[arg(long, default_value_t = 500_000)]
     events: u64,
@@ -48,8 +41,8 @@ enum Shape {
     Foreign,
 }
 
-fn main() -> Result<()> {
-    let options = Options::parse();
+/// Writes all runs.
+pub(crate) fn write(options: &Options) -> Result<()> {
     ensure!(
         !options.root.exists(),
         "{} is there",
@@ -62,66 +55,63 @@ fn main() -> Result<()> {
             number % 240_000,
             number % 7
         ))?;
-        let events = options.events / options.runs;
-        let mut lines = Vec::new();
-        Script::new(options.seed.wrapping_add(number), events).write(&mut lines);
-        write_run(&root.create_run(&id)?, &options, &lines)?;
-    }
-    Ok(())
-}
-
-fn write_run(run: &RunDir, options: &Options, lines: &[(u64, String)]) -> Result<()> {
-    if options.shape == Shape::Foreign {
-        let mut file = std::fs::File::create(run.events_path().join("foreign.jsonl"))?;
-        let text: String = lines
-            .iter()
-            .map(|(micros, line)| foreign(*micros, line))
-            .collect();
-        file.write_all(text.as_bytes())?;
-        return Ok(());
-    }
-    let clock = Arc::new(ManualClock::new(START.parse()?));
-    let writers: Vec<_> = (0..options.segments)
-        .map(|_| {
-            let clock = clock.clone();
-            Writer::new(
-                run.clone(),
-                WriterOptions {
-                    times: Times::Stamped,
-                    clock,
-                    ..WriterOptions::default()
-                },
-            )
-        })
-        .collect();
-    let mut now = 0;
-    for ((micros, line), writer) in lines.iter().zip(writers.iter().cycle()) {
-        clock.advance(Duration::from_micros(micros - now));
-        now = *micros;
-        writer.append(Draft::from_json(line.as_bytes())?)?;
+        let lines = Script::new(number, options).lines();
+        let clock = Arc::new(ManualClock::new(START.parse()?));
+        clock.advance(BETWEEN_RUNS * u32::try_from(number)?);
+        let run = root.create_run(&id)?;
+        match options.shape {
+            Shape::Own => append(&run, &clock, options.segments, &lines)?,
+            Shape::Foreign => write_as_others_do(&run, &clock, &lines)?,
+        }
     }
     Ok(())
 }
 
 const START: &str = "2024-12-03T14:30:22Z";
+const BETWEEN_RUNS: Duration = Duration::from_secs(17 * 60);
 
-fn foreign(micros: u64, line: &str) -> String {
-    let rest = line.trim_start_matches('{').replacen(",\"", ", \"", 2);
-    let rest = rest.strip_suffix('}').unwrap_or(&rest);
-    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
-    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
-    format!(
-        "{{{rest}, \"ts\": \"2024-12-03T{hours:02}:{minutes:02}:{:02}.{micros:06}+00:00\"}}\n",
-        seconds % 60
-    )
+/// Writes events with retally, each segment in its turn.
+fn append(run: &RunDir, clock: &Arc<ManualClock>, segments: u64, lines: &[Line]) -> Result<()> {
+    let options = || WriterOptions {
+        times: Times::Stamped,
+        clock: clock.clone(),
+        ..WriterOptions::default()
+    };
+    let writers: Vec<Writer> = (0..segments)
+        .map(|_| Writer::new(run.clone(), options()))
+        .collect();
+    for (line, writer) in lines.iter().zip(writers.iter().cycle()) {
+        clock.advance(line.pause);
+        writer.append(Draft::from_json(line.json.as_bytes())?)?;
+    }
+    Ok(())
+}
+
+fn write_as_others_do(run: &RunDir, clock: &ManualClock, lines: &[Line]) -> Result<()> {
+    let mut text = String::new();
+    for Line { pause, json } in lines {
+        clock.advance(*pause);
+        let rest = json.trim_start_matches('{').replacen(",\"", ", \"", 2);
+        let rest = rest.strip_suffix('}').unwrap_or(&rest);
+        let ts = clock.now().to_string().replace('Z', "+00:00");
+        writeln!(text, "{{{rest}, \"ts\": \"{ts}\"}}")?;
+    }
+    std::fs::write(run.events_path().join("foreign.jsonl"), text)?;
+    Ok(())
+}
+
+/// An event without its time.
+struct Line {
+    /// How long after the one before.
+    pause: Duration,
+    json: String,
 }
 
 /// What happens in one run.
 struct Script {
     random: u64,
     events: u64,
-    micros: u64,
-    lines: Vec<(u64, String)>,
+    lines: Vec<Line>,
     model: Model,
 }
 
@@ -186,18 +176,22 @@ const ERRORS: [(&str, &str, &str); 4] = [
 const ISSUES: usize = 2_000;
 
 impl Script {
-    fn new(seed: u64, events: u64) -> Self {
-        Self {
+    fn new(number: u64, options: &Options) -> Self {
+        let seed = options.seed.wrapping_add(number);
+        let mut script = Self {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-            events,
-            micros: 0,
+            events: options.events / options.runs,
             lines: Vec::new(),
             model: MODELS[0],
-        }
+        };
+        script.model = MODELS[script.below(3)];
+        // The project's prompts get better.
+        script.model.completes += usize::try_from(12 * number / options.runs).unwrap_or(0);
+        script
     }
 
-    fn write(mut self, lines: &mut Vec<(u64, String)>) {
-        self.model = MODELS[self.below(3)];
+    /// Returns all events.
+    fn lines(mut self) -> Vec<Line> {
         let Model { provider, name, .. } = self.model;
         let temperature = self.below(3);
         self.model.completes -= 5 * temperature;
@@ -211,7 +205,7 @@ impl Script {
         self.lines
             .truncate(usize::try_from(self.events.saturating_sub(1)).unwrap_or(usize::MAX));
         self.say(r#"{"type":"run.finished","status":"completed"}"#);
-        *lines = self.lines;
+        self.lines
     }
 
     fn issue(&mut self, issue: u64) {
@@ -301,9 +295,10 @@ impl Script {
     }
 
     /// Adds an event, some time after the one before.
-    fn say(&mut self, line: &str) {
-        self.micros += 1_000 + self.below(400_000) as u64;
-        self.lines.push((self.micros, line.to_owned()));
+    fn say(&mut self, json: &str) {
+        let pause = Duration::from_micros(1_000 + self.below(400_000) as u64);
+        let json = json.to_owned();
+        self.lines.push(Line { pause, json });
     }
 
     fn below(&mut self, limit: usize) -> usize {
