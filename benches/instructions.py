@@ -38,18 +38,18 @@ class Work:
 
 WORK = EXAMPLES / "work"
 WORKS = [
-    Work("append, one event a write", 5_160, [WORK, "append", "{new}", "--events", "{events}"]),
+    Work("append, one event a write", 3_580, [WORK, "append", "{new}", "--events", "{events}"]),
     Work(
         "append, 64 events a write",
-        4_530,
+        2_950,
         [WORK, "append", "{new}", "--events", "{events}", "--batch", "64"],
     ),
-    Work("read, check and parse a line", 2_510, [WORK, "read", "{root}"]),
-    Work("the same and fold its event", 3_490, [WORK, "fold", "{root}"]),
+    Work("read, check and parse a line", 2_520, [WORK, "read", "{root}"]),
+    Work("the same and fold its event", 3_450, [WORK, "fold", "{root}"]),
     # Long enough to be read ahead, by one thread.
     Work(
         "rebuild --dry-run, reports included",
-        3_930,
+        3_970,
         [RETALLY, "rebuild", "--dry-run", "--format", "jsonl", "--quiet", "--root", "{root}"],
         sizes=(10_000, 40_000),
     ),

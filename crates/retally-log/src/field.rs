@@ -6,7 +6,7 @@ use crate::format::COUNT_MAX;
 use crate::identifier::{Identifier, IssueId, is_canonical_integer};
 use crate::json::{Json, Members, Object};
 use crate::line_writer::LineWriter;
-use crate::number::{Decimal, Number};
+use crate::number::{DECIMAL_BYTES, Decimal, Number};
 use crate::timestamp::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
@@ -364,7 +364,7 @@ impl<'a> FieldValue<'a> for Decimal {
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
-        line.display(self);
+        line.raw(self.write_to(&mut [0; DECIMAL_BYTES]));
     }
 }
 
@@ -380,9 +380,7 @@ impl<'a> FieldValue<'a> for Timestamp {
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
-        line.raw("\"");
-        line.raw(self.write_to(&mut [0; 27]));
-        line.raw("\"");
+        line.time(*self);
     }
 }
 

@@ -13,6 +13,7 @@ mod appender;
 mod archive;
 mod audit;
 mod canonical_line;
+mod civil_date;
 mod clock;
 mod copied_line;
 mod entry;

@@ -12,7 +12,6 @@ use crate::redactor::Redactor;
 use crate::timestamp::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 /// Why an event does not become a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,10 +88,10 @@ fn write_line(
     line.raw("{");
     line.required("seq", &seq);
     line.required("ts", &ts);
-    line.key("type");
+    line.known_key("type");
     line.name(draft.event.type_name());
     if let Some(key) = &draft.key {
-        line.key("key");
+        line.known_key("key");
         line.name(key);
     }
     draft.event.write_fields(&mut line);
@@ -153,13 +152,17 @@ impl<'w> LineWriter<'w> {
         }
     }
 
+    /// Inlined, as [`optional`](Self::optional) is, so that each key is copied as the constant that
+    /// it is.
+    #[inline(always)]
     pub(crate) fn required<'a, T: FieldValue<'a>>(&mut self, key: &'static str, value: &T) {
-        self.key(key);
+        self.known_key(key);
         self.is_name = NAMES.contains(&key);
         value.write(self);
         self.is_name = false;
     }
 
+    #[inline(always)]
     pub(crate) fn optional<'a, T: FieldValue<'a>>(&mut self, key: &'static str, value: Option<&T>) {
         if let Some(value) = value {
             self.required(key, value);
@@ -171,6 +174,19 @@ impl<'w> LineWriter<'w> {
         self.misfit.get_or_insert(misfit);
     }
 
+    /// Writes a key of the format, which needs no escapes.
+    #[inline(always)]
+    fn known_key(&mut self, key: &'static str) {
+        debug_assert!(key.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_')));
+        let start: &[u8] = if self.is_first { b"\"" } else { b",\"" };
+        self.is_first = false;
+        self.out.reserve(key.len() + 4);
+        self.out.extend_from_slice(start);
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// Writes a key that came from outside.
     pub(crate) fn key(&mut self, key: &str) {
         if !self.is_first {
             self.out.push(b',');
@@ -184,8 +200,10 @@ impl<'w> LineWriter<'w> {
         self.out.extend_from_slice(json.as_bytes());
     }
 
-    pub(crate) fn display(&mut self, value: &dyn std::fmt::Display) {
-        write!(self.out, "{value}").expect("a Vec takes every write");
+    pub(crate) fn time(&mut self, time: Timestamp) {
+        self.out.push(b'"');
+        self.out.extend_from_slice(&time.text());
+        self.out.push(b'"');
     }
 
     pub(crate) fn count(&mut self, value: u64) {
@@ -310,6 +328,9 @@ impl<'w> LineWriter<'w> {
     }
 
     fn extra_fields(&mut self, event: &Event<'_>, extra: &ExtraFields<'_>) -> Result<(), Misfit> {
+        if extra.0.is_empty() {
+            return Ok(());
+        }
         if let Some(key) = repeated_key(&extra.0) {
             return Err(Misfit::Taken(key.to_owned()));
         }

@@ -173,12 +173,32 @@ impl TryFrom<f64> for Decimal {
 /// Writes the shortest decimal, without an exponent: `0.0125`, `3`.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, nanos) = (self.0 / Self::NANOS_PER_UNIT, self.0 % Self::NANOS_PER_UNIT);
-        if nanos == 0 {
-            return write!(f, "{whole}");
+        f.write_str(self.write_to(&mut [0; DECIMAL_BYTES]))
+    }
+}
+
+/// The length of the longest text of a decimal: ten digits, a point, nine digits.
+pub(crate) const DECIMAL_BYTES: usize = 20;
+
+impl Decimal {
+    /// Writes its text into `buffer`, without zeros that say nothing.
+    pub(crate) fn write_to(self, buffer: &mut [u8; DECIMAL_BYTES]) -> &str {
+        let (whole, mut rest) = (self.0 / Self::NANOS_PER_UNIT, self.0 % Self::NANOS_PER_UNIT);
+        let mut digits = itoa::Buffer::new();
+        let whole = digits.format(whole).as_bytes();
+        buffer[..whole.len()].copy_from_slice(whole);
+        let mut length = whole.len();
+        if rest > 0 {
+            buffer[length] = b'.';
+            length += 1;
         }
-        let fraction = format!("{nanos:09}");
-        write!(f, "{whole}.{}", fraction.trim_end_matches('0'))
+        let mut unit = Self::NANOS_PER_UNIT / 10;
+        while rest > 0 {
+            buffer[length] = b'0' + (rest / unit).to_le_bytes()[0];
+            length += 1;
+            (rest, unit) = (rest % unit, unit / 10);
+        }
+        std::str::from_utf8(&buffer[..length]).expect("digits and a point are ASCII")
     }
 }
 

@@ -1,4 +1,5 @@
-use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use crate::civil_date;
+use chrono::DateTime;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -33,6 +34,14 @@ pub enum TimestampError {
 }
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// Writes a number below 100 as two digits; inlined, for `at` is known then.
+#[inline(always)]
+fn write_pair(buffer: &mut [u8; 27], at: usize, number: u32) {
+    buffer[at] = b'0' + (number / 10).to_le_bytes()[0];
+    buffer[at + 1] = b'0' + (number % 10).to_le_bytes()[0];
+}
 
 impl Timestamp {
     /// The first moment of the year 0000.
@@ -61,32 +70,25 @@ impl Timestamp {
         DateTime::from_timestamp_micros(self.0).expect("chrono holds the years 0000 to 9999")
     }
 
-    /// Writes its text into `buffer`.
-    pub(crate) fn write_to(self, buffer: &mut [u8; 27]) -> &str {
-        let time = self.to_datetime();
-        let micros = u32::try_from(self.0.rem_euclid(MICROS_PER_SECOND)).unwrap_or(0);
-        let year = u32::try_from(time.year()).unwrap_or(0);
-        *buffer = *b"0000-00-00T00:00:00.000000Z";
-        for (at, number) in [
-            (0, year / 100),
-            (2, year % 100),
-            (5, time.month()),
-            (8, time.day()),
-            (11, time.hour()),
-            (14, time.minute()),
-            (17, time.second()),
-            (20, micros / 10_000),
-            (22, micros / 100 % 100),
-            (24, micros % 100),
-        ] {
-            for (digit, byte) in [number / 10, number % 10]
-                .into_iter()
-                .zip(&mut buffer[at..])
-            {
-                *byte += digit.to_le_bytes()[0];
-            }
-        }
-        std::str::from_utf8(buffer).expect("digits and separators are ASCII")
+    /// Returns the bytes of its text, which are digits and separators.
+    #[inline]
+    pub(crate) fn text(self) -> [u8; 27] {
+        let (year, month, day) = civil_date::date(self.0.div_euclid(MICROS_PER_DAY));
+        let micros = self.0.rem_euclid(MICROS_PER_DAY);
+        let second = u32::try_from(micros / MICROS_PER_SECOND).unwrap_or(0);
+        let micros = u32::try_from(micros % MICROS_PER_SECOND).unwrap_or(0);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        write_pair(&mut text, 0, year / 100);
+        write_pair(&mut text, 2, year % 100);
+        write_pair(&mut text, 5, month);
+        write_pair(&mut text, 8, day);
+        write_pair(&mut text, 11, second / 3600);
+        write_pair(&mut text, 14, second / 60 % 60);
+        write_pair(&mut text, 17, second % 60);
+        write_pair(&mut text, 20, micros / 10_000);
+        write_pair(&mut text, 22, micros / 100 % 100);
+        write_pair(&mut text, 24, micros % 100);
+        text
     }
 
     /// Parses the form in which it is written, or returns `None`.
@@ -130,7 +132,7 @@ impl Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
-            true => serializer.serialize_str(self.write_to(&mut [0; 27])),
+            true => serializer.collect_str(self),
             false => serializer.serialize_i64(self.0),
         }
     }
@@ -163,7 +165,8 @@ impl From<DateTime<chrono::Utc>> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.write_to(&mut [0; 27]))
+        let text = self.text();
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -187,11 +190,10 @@ fn parse_seconds(bytes: &[u8]) -> Option<(i64, &[u8])> {
 /// Returns the seconds since 1970 of year, month, day and hour, minute, second.
 fn seconds(date: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
     let [year, month, day] = date.map(|number| u32::try_from(number).ok());
-    let date = NaiveDate::from_ymd_opt(i32::try_from(year?).ok()?, month?, day?)?;
+    let days = civil_date::days(year?, month?, day?)?;
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let days = i64::from(date.num_days_from_ce()) - 719_163; // 1970-01-01 counted from year 1
     Some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
