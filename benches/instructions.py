@@ -1,4 +1,5 @@
-"""Counts the instructions that an event costs, and fails where one costs more than it may.
+"""Counts the instructions that an event costs, and fails where one costs more than it may, or where
+the command became too large.
 
     just instructions
 
@@ -17,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs import EXAMPLES, RETALLY, generate
+
+SIZE_MAX_MIB = 14
+"""How large the command may be. It was 12.3 MiB on 2026-11-24, of which TLS for webhooks is 3."""
 
 SLACK = 1.10
 """How much more than its row a work may cost. Counts of one compiler differ by less than 1 ‰;
@@ -62,6 +66,10 @@ def main():
         dear = [work.name for work in WORKS if not is_cheap(work, Path(folder))]
     if dear and is_known_machine:
         sys.exit(f"more than {SLACK - 1:.0%} above the row: {', '.join(dear)}")
+    size = RETALLY.stat().st_size / (1 << 20)
+    print(f"the command is {size:.1f} MiB large, {SIZE_MAX_MIB} are allowed")
+    if size > SIZE_MAX_MIB and is_known_machine:
+        sys.exit("the command is too large")
     if not is_known_machine:
         print(f"the rows are those of x86_64; on {platform.machine()} nothing is compared")
 

@@ -50,7 +50,7 @@ def used(root, *words, **environment):
 def work(kind, root, *, passed=False, **options):
     """Returns the processor seconds that a work of `examples/work` uses, or the seconds that
     pass, without what it prepares."""
-    words = [f"--{name}={value}" for name, value in options.items()]
+    words = [f"--{name}" if it is True else f"--{name}={it}" for name, it in options.items()]
     both = run([str(EXAMPLES / "work"), kind, str(root), *words], ONE_THREAD)
     return float(both.split()[0 if passed else 1])
 

@@ -5,9 +5,11 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use retally_log::{Decimal, Draft, Durability, LlmCalled, Root, RunId, ToolCalled};
 use retally_log::{Writer, WriterOptions};
+use retally_redact::SecretRedactor;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 
 #[derive(Args, Debug)]
@@ -29,6 +31,9 @@ pub(crate) struct Options {
     /// What an event survives
     #[arg(long, value_enum, default_value_t)]
     durability: Survives,
+    /// Take secrets out of texts first
+    #[arg(long)]
+    redact: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -51,6 +56,7 @@ pub(crate) fn append(options: &Options) -> Result<Took> {
         run,
         WriterOptions {
             durability,
+            redactor: options.redact.then(|| Arc::new(SecretRedactor::new()) as _),
             ..WriterOptions::default()
         },
     );

@@ -59,17 +59,22 @@ pub(crate) fn encode_line(
     rules: TextRules<'_>,
 ) -> Result<(), EncodeError> {
     let start = out.len();
-    let mut limits = std::iter::once(usize::MAX).chain(CUT_LADDER);
-    loop {
-        let limit = limits.next();
-        let result = write_line(out, seq, ts, draft, rules.redactor, limit.unwrap_or(0));
-        let Err(error) = result else { return Ok(()) };
-        out.truncate(start);
-        let can_cut = rules.cuts_long_texts && limit != CUT_LADDER.last().copied();
-        if !can_cut || !matches!(error, EncodeError::TooLong { .. }) {
-            return Err(error);
+    let mut write = |limit| {
+        let result = write_line(out, seq, ts, draft, rules.redactor, limit);
+        if result.is_err() {
+            out.truncate(start);
         }
+        result
+    };
+    let mut result = write(usize::MAX);
+    for limit in CUT_LADDER {
+        let is_too_long = matches!(result, Err(EncodeError::TooLong { .. }));
+        if !(is_too_long && rules.cuts_long_texts) {
+            break;
+        }
+        result = write(limit);
     }
+    result
 }
 
 fn write_line(
