@@ -96,9 +96,7 @@ pub(crate) fn parse_json(line: &[u8], is_sealed: bool) -> Result<SoundLine<'_>, 
         return Err(Damage::TooDeep);
     }
     let json = std::str::from_utf8(line).map_err(|error| Damage::NotUtf8(error.valid_up_to()))?;
-    let mut members = serde_json::from_str::<Members<'_>>(json)
-        .map_err(not_json)?
-        .0;
+    let mut members = Members::parse(json).map_err(not_json)?.0;
     if is_sealed {
         members.pop();
     }
@@ -135,9 +133,7 @@ pub(crate) fn parse_json_draft(text: &[u8]) -> Result<Draft<'_>, DraftError> {
         return Err(Damage::TooDeep.into());
     }
     let json = std::str::from_utf8(text).map_err(|error| Damage::NotUtf8(error.valid_up_to()))?;
-    let mut members = serde_json::from_str::<Members<'_>>(json)
-        .map_err(not_json)?
-        .0;
+    let mut members = Members::parse(json).map_err(not_json)?.0;
     check_nested(&members)?;
     take(&mut members, "seq");
     take(&mut members, "crc");
