@@ -187,6 +187,8 @@ MISFITS: list[dict[str, Any]] = [
 ]
 
 
+# What belongs together, and is seldom drawn so.
+CYCLE = "debug.started debug.started debug.attempted debug.attempted debug.finished".split()
 SPECIAL = ("look", "misfit", "refused", "agent block", "issue block")
 extra_fields = fields({}, {"key": st.sampled_from(["k", "l"]), "colour": texts})
 steps = st.sampled_from([0, 0, 0, 0, 1, 1000, 1_500_000, 61_234_567, -1_000_000])
@@ -201,7 +203,7 @@ def sequences(draw: st.DrawFn) -> list[Call]:
     weighted = everything + 3 * ["pipeline.recorded", "agent.started", "agent.finished"]
     weighted += 5 * ["pipeline.recorded", "debug.started"] + 2 * ["llm.called", "issue.started"]
     few = st.lists(st.sampled_from(weighted), min_size=1, max_size=4, unique=True)
-    types = draw(few | few | st.just(everything))
+    types = draw(few | few | st.just(CYCLE) | st.just(everything))
     return [call(draw, draw(st.sampled_from(types))) for _ in range(draw(st.integers(0, 30)))]
 
 
