@@ -42,10 +42,10 @@ class Work:
 
 WORK = EXAMPLES / "work"
 WORKS = [
-    Work("append, one event a write", 3_580, [WORK, "append", "{new}", "--events", "{events}"]),
+    Work("append, one event a write", 3_450, [WORK, "append", "{new}", "--events", "{events}"]),
     Work(
         "append, 64 events a write",
-        2_950,
+        2_510,
         [WORK, "append", "{new}", "--events", "{events}", "--batch", "64"],
     ),
     Work("read, check and parse a line", 2_520, [WORK, "read", "{root}"]),

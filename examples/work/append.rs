@@ -3,13 +3,13 @@
 use crate::stopwatch::{Stopwatch, Took};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use retally_log::{Decimal, Draft, Durability, LlmCalled, Root, RunId, ToolCalled};
+use retally_log::{Decimal, Draft, Durability, IssueId, LlmCalled, Root, RunId, ToolCalled};
 use retally_log::{Writer, WriterOptions};
 use retally_redact::SecretRedactor;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 #[derive(Args, Debug)]
@@ -109,9 +109,15 @@ pub(crate) fn write(options: &Options) -> Result<Took> {
     Ok(start.took())
 }
 
+/// The ids of issues, as texts, which is how orchestrators hold them.
+static ISSUES: LazyLock<Vec<String>> =
+    LazyLock::new(|| (100..1_100).map(|number| number.to_string()).collect());
+
 /// Returns one of the two events that logs are full of.
 pub(crate) fn event(number: u64) -> Draft<'static> {
-    let (issue, agent) = (Some((100 + number / 40).into()), Some("coding".into()));
+    let at = usize::try_from(number / 40).unwrap_or(0) % ISSUES.len();
+    let (issue, agent) = (IssueId::new(&*ISSUES[at]), "coding".into());
+    let (issue, agent) = (Some(issue), Some(agent));
     let (duration_ms, success) = (Some(1_000 + number % 1_000), Some(true));
     if !number.is_multiple_of(4) {
         return Draft::from(ToolCalled {
