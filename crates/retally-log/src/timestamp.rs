@@ -100,10 +100,7 @@ impl Timestamp {
         let date = [date[0] * 100 + date[2], date[5], time[0]];
         let seconds = seconds(date, [time[3], time[6], second])?;
         let micros = (fraction[1] * 100 + fraction[3]) * 100 + fraction[5];
-        let total = seconds * MICROS_PER_SECOND + micros;
-        (Self::MIN.0..=Self::MAX.0)
-            .contains(&total)
-            .then_some(Self(total))
+        Self::in_range(seconds * MICROS_PER_SECOND + micros)
     }
 
     /// Parses RFC 3339 with any offset. Digits past the microsecond are cut; a leap second
@@ -112,7 +109,19 @@ impl Timestamp {
     /// # Errors
     /// The text has no zone, is not RFC 3339, or is not in the years 0000 to 9999 in UTC.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
-        let bytes = text.as_bytes();
+        Self::parse_usual(text.as_bytes()).map_or_else(|| Self::parse_any(text.as_bytes()), Ok)
+    }
+
+    /// Parses the form in which it is written, with any zone behind it; `None` of any other.
+    fn parse_usual(bytes: &[u8]) -> Option<Self> {
+        let (local, zone) = bytes.split_first_chunk::<26>()?;
+        let mut text = [b'Z'; 27];
+        text[..26].copy_from_slice(local);
+        let local = Self::parse_canonical(&text)?;
+        Self::in_range(local.0 - parse_offset(zone)? * MICROS_PER_SECOND)
+    }
+
+    fn parse_any(bytes: &[u8]) -> Result<Self, TimestampError> {
         let (seconds, rest) = parse_seconds(bytes).ok_or(TimestampError::Malformed)?;
         let (micros, rest) = parse_fraction(rest).ok_or(TimestampError::Malformed)?;
         if rest.is_empty() {
@@ -120,11 +129,12 @@ impl Timestamp {
         }
         let offset_seconds = parse_offset(rest).ok_or(TimestampError::Malformed)?;
         let total = (seconds - offset_seconds) * MICROS_PER_SECOND + micros;
-        if (Self::MIN.0..=Self::MAX.0).contains(&total) {
-            Ok(Self(total))
-        } else {
-            Err(TimestampError::Malformed)
-        }
+        Self::in_range(total).ok_or(TimestampError::Malformed)
+    }
+
+    fn in_range(micros: i64) -> Option<Self> {
+        let is_in_range = (Self::MIN.0..=Self::MAX.0).contains(&micros);
+        is_in_range.then_some(Self(micros))
     }
 }
 
@@ -292,12 +302,30 @@ mod tests {
             let time = Timestamp(micros);
             let mut text = <[u8; 27]>::try_from(time.to_string().as_bytes()).expect("27 bytes");
             prop_assert_eq!(Timestamp::parse_canonical(&text), Some(time));
+            prop_assert_eq!(Timestamp::parse_usual(&text), Some(time));
             for (at, byte) in changes {
                 text[at] = byte;
             }
             if let Some(time) = Timestamp::parse_canonical(&text) {
                 let text = std::str::from_utf8(&text).expect("digits and separators");
-                prop_assert_eq!(Timestamp::parse(text), Ok(time));
+                prop_assert_eq!(Timestamp::parse_any(text.as_bytes()), Ok(time));
+            }
+        }
+
+        #[test]
+        fn the_usual_form_with_any_zone_is_read_as_any_form_is(
+            micros in Timestamp::MIN.0..=Timestamp::MAX.0,
+            zone in prop::sample::select(vec!["Z", "z", "+00:00", "-02:30", "+23:59", "", "7Z", "+24:00", " "]),
+            changes in prop::collection::vec((0..26_usize, prop_oneof![any::<u8>(), b'0'..=b':']), 0..2),
+        ) {
+            let mut text = Timestamp(micros).to_string().into_bytes();
+            text.truncate(26);
+            text.extend(zone.bytes());
+            for (at, byte) in changes {
+                text[at] = byte;
+            }
+            if let Some(time) = Timestamp::parse_usual(&text) {
+                prop_assert_eq!(Timestamp::parse_any(&text), Ok(time));
             }
         }
     }
