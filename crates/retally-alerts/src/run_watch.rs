@@ -4,7 +4,7 @@ use crate::alert::{Alert, Evidence, RuleName, Severity, Spot, Trigger, quoted};
 use crate::budget::{exceeds, over_budget};
 use crate::fact::{Fact, FactKind, Origin};
 use crate::issue_watch::IssueWatch;
-use crate::rules::Rules;
+use crate::rules::{Rules, SilenceRule};
 use crate::silence::{Life, silent, stalled};
 use retally_log::{
     Content, Entry, Event, EventType, IssueStatus, LlmCalled, Logged, PipelineRecorded, Place,
@@ -33,6 +33,8 @@ pub struct RunWatch {
     origin: Arc<Origin>,
     life: Option<Life>,
     has_ended: bool,
+    /// Whether all that it told of so far are pipelines; `None` where it told of nothing yet.
+    only_pipelines: Option<bool>,
     issues: BTreeMap<Box<str>, IssueWatch>,
     cost_nanos: u128,
     is_over_budget: bool,
@@ -60,6 +62,7 @@ impl RunWatch {
             origin: Arc::new(origin),
             life: None,
             has_ended: false,
+            only_pipelines: None,
             issues: BTreeMap::new(),
             cost_nanos: 0,
             is_over_budget: false,
@@ -95,13 +98,14 @@ impl RunWatch {
             return Vec::new();
         }
         let mut found = Vec::new();
+        let rule_of_stalls = self.rule_of_stalls(rules);
         let Self {
             life,
             issues,
             origin,
             ..
         } = self;
-        if let (Some(rule), Some(life)) = (&rules.run_stalled, life)
+        if let (Some(rule), Some(life)) = (rule_of_stalls, life)
             && let Some(silence) = life.overdue(now, rule)
         {
             found.push(stalled(origin, &silence, rules));
@@ -121,7 +125,7 @@ impl RunWatch {
         if self.has_ended {
             return None;
         }
-        let run = rules.run_stalled.as_ref();
+        let run = self.rule_of_stalls(rules);
         let run = run.and_then(|rule| self.life.as_ref()?.deadline(rule));
         let agents = rules.agent_silent.iter().flat_map(|rule| {
             let issues = self.issues.values();
@@ -249,6 +253,13 @@ impl RunWatch {
         }
     }
 
+    /// Returns the rule for silences of the run. The history of CI is no work that could stall, and
+    /// has no end.
+    fn rule_of_stalls<'r>(&self, rules: &'r Rules) -> Option<&'r SilenceRule> {
+        let can_stall = !self.has_ended && self.only_pipelines != Some(true);
+        rules.run_stalled.as_ref().filter(|_| can_stall)
+    }
+
     /// Notes the signs of life in an event, and tells the silences that it ends.
     fn show_life(
         &mut self,
@@ -257,6 +268,12 @@ impl RunWatch {
         rules: &Rules,
         found: &mut Vec<Finding>,
     ) {
+        let rule_of_stalls = self.rule_of_stalls(rules);
+        match event {
+            Event::RunStarted(_) => {}
+            Event::PipelineRecorded(_) => _ = self.only_pipelines.get_or_insert(true),
+            _ => self.only_pipelines = Some(false),
+        }
         let Self {
             life,
             issues,
@@ -264,11 +281,10 @@ impl RunWatch {
             has_ended,
             ..
         } = self;
-        let rule = rules.run_stalled.as_ref().filter(|_| !*has_ended);
         match life {
             None => *life = Some(Life::new(spot.clone())),
             Some(life) => {
-                let silence = life.show(spot, rule);
+                let silence = life.show(spot, rule_of_stalls);
                 found.extend(silence.map(|it| boxed(stalled(origin, &it, rules))));
             }
         }

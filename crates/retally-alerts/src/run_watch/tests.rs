@@ -23,6 +23,17 @@ fn a_run_without_an_end_that_says_nothing_is_stalled() {
 }
 
 #[test]
+fn a_run_that_tells_of_pipelines_alone_never_stalls() {
+    let pipeline =
+        |at: u32| format!(r#"{at} "pipeline.recorded","pipeline_id":{at},"status":"success""#);
+    let [first, second] = [pipeline(10), pipeline(9000)];
+    check("", &[START, &first, &second], 90_000, &[]);
+    let stalled = "23600 run_stalled: the run has no end and said nothing for 3600 s";
+    let note = r#"20000 "note.added","text":"t""#;
+    check("", &[START, &first, &second, note], 90_000, &[stalled]);
+}
+
+#[test]
 fn a_silence_has_the_same_key_while_it_lasts_and_afterwards() {
     let lasts = alerts("", &[START], 4000);
     let over = alerts("", &[START, r#"5000 "note.added","text":"t""#], 5001);
