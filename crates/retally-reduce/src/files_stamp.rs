@@ -1,6 +1,6 @@
 //! Whether anybody touched the report files of a run.
 
-use crate::directory::Directory;
+use crate::directory::{Directory, EntryStamp};
 use crate::report_file::{final_name, is_issue_name, metadata_name};
 use retally_log::RunId;
 use serde::{Deserialize, Serialize};
@@ -19,25 +19,22 @@ impl FilesStamp {
     pub(crate) fn of(
         run_id: &RunId,
         folder: &Directory,
-        issues: Option<&Directory>,
+        issues: Option<Directory>,
     ) -> io::Result<Self> {
         let mut hasher = Sha256::new();
-        let mut add = |folder: &Directory, name: &str| -> io::Result<()> {
-            let stamp = folder.stamp_of(name)?;
+        let mut add = |name: &str, stamp: Option<EntryStamp>| {
             hasher.update(name.as_bytes());
             hasher.update([0, u8::from(stamp.is_some())]);
             for word in stamp.into_iter().flatten() {
                 hasher.update(word.to_le_bytes());
             }
-            Ok(())
         };
-        add(folder, &metadata_name(run_id))?;
-        add(folder, &final_name(run_id))?;
+        for name in [metadata_name(run_id), final_name(run_id)] {
+            add(&name, folder.stamp_of(&name)?);
+        }
         if let Some(issues) = issues {
-            for (name, _) in issues.entries()? {
-                if is_issue_name(&name) {
-                    add(issues, &name)?;
-                }
+            for (name, stamp) in issues.into_stamps(is_issue_name)? {
+                add(&name, Some(stamp));
             }
         }
         let mut digest = [0; 16];

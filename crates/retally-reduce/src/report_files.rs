@@ -8,7 +8,9 @@ use crate::report_file::{
     visit_issues,
 };
 use crate::run_state::RunState;
-use retally_log::{COMPRESSED_SUFFIX, EVENTS_DIR, IssueId, RunId, SEGMENT_SUFFIX};
+use retally_log::{
+    COMPRESSED_SUFFIX, EVENTS_DIR, IssueId, LogError, LogStamp, RunId, SEGMENT_SUFFIX,
+};
 use rustix::fs::FileType;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -134,11 +136,8 @@ impl RunFiles {
     /// # Errors
     /// There is no such folder, or it is a link.
     pub fn open(root: &Path, run_id: &RunId) -> Result<Self, ReportError> {
-        let root = Directory::open(root).map_err(|source| ReportError::Open {
-            path: root.to_owned(),
-            source,
-        })?;
-        let folder = open_child(&root, run_id.as_str(), Directory::open_child)?;
+        let path = root.join(run_id.as_str());
+        let folder = Directory::open(path.clone()).map_err(|source| not_opened(path, source))?;
         let run_id = run_id.clone();
         Ok(Self { run_id, folder })
     }
@@ -195,13 +194,24 @@ impl RunFiles {
         Ok(changes)
     }
 
+    /// Returns how the log of the run stands now, or `None` where it holds no segment.
+    ///
+    /// # Errors
+    /// The folder of segments cannot be read.
+    pub fn log_stamp(&self) -> Result<Option<LogStamp>, LogError> {
+        LogStamp::in_run(self.folder.handle()).map_err(|source| {
+            let path = self.folder.path().join(EVENTS_DIR);
+            LogError::List { path, source }
+        })
+    }
+
     /// Returns how the files stand now.
     ///
     /// # Errors
     /// A folder cannot be read.
     pub fn stamp(&self) -> Result<FilesStamp, ReportError> {
         let issues = self.issues_folder(false)?;
-        let stamp = FilesStamp::of(&self.run_id, &self.folder, issues.as_ref());
+        let stamp = FilesStamp::of(&self.run_id, &self.folder, issues);
         stamp.map_err(|source| ReportError::Open {
             path: self.folder.path().to_owned(),
             source,
@@ -352,6 +362,14 @@ impl RunFiles {
 }
 
 impl LockedRunFiles {
+    /// Returns how the log of the run stands now, or `None` where it holds no segment.
+    ///
+    /// # Errors
+    /// The folder of segments cannot be read.
+    pub fn log_stamp(&self) -> Result<Option<LogStamp>, LogError> {
+        self.files.log_stamp()
+    }
+
     /// Returns how the files stand now.
     ///
     /// # Errors
@@ -460,11 +478,15 @@ fn open_child(
 ) -> Result<Directory, ReportError> {
     open(parent, name).map_err(|source| {
         let path = parent.path().join(name);
-        match source.kind() {
-            io::ErrorKind::NotADirectory => ReportError::NotAFolder { path },
-            _ => ReportError::Open { path, source },
-        }
+        not_opened(path, source)
     })
+}
+
+fn not_opened(path: PathBuf, source: io::Error) -> ReportError {
+    match source.kind() {
+        io::ErrorKind::NotADirectory => ReportError::NotAFolder { path },
+        _ => ReportError::Open { path, source },
+    }
 }
 
 fn list(folder: &Directory) -> Result<Vec<(String, FileType)>, ReportError> {
