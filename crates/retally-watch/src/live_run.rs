@@ -4,9 +4,7 @@ use crate::checkpoints::Rest;
 use crate::schedule::Outcome;
 use crate::watched_run::{Look, Surroundings};
 use retally_log::RunDir;
-use retally_reduce::{
-    Advance, FilesStamp, LockedRunFiles, ReportError, RunFiles, RunFold, UpdateError,
-};
+use retally_reduce::{Advance, LockedRunFiles, ReportError, RunFiles, RunFold, UpdateError};
 use std::time::{Duration, Instant};
 
 /// How many entries of a log are folded before others have their turn: some ten milliseconds.
@@ -49,13 +47,11 @@ struct Refold {
 }
 
 impl LiveRun {
-    /// Takes up a run whose report files stand so from its checkpoint, or else from the beginning
-    /// of its log.
+    /// Takes up a run from its checkpoint, or else from the beginning of its log.
     pub(crate) fn open(
         run: &RunDir,
         around: &Surroundings,
         opened_at: Option<Duration>,
-        files: &FilesStamp,
     ) -> Result<Self, UpdateError> {
         let (root, prices) = (around.root.path(), &around.prices);
         let checkpoints = around.checkpoints.as_ref();
@@ -67,9 +63,9 @@ impl LiveRun {
         let rest = saved.and_then(|saved| saved.rest);
         let fold = match resumed {
             Some(mut fold) => {
-                // They are those of this very state, which another watcher may have saved.
-                if rest.is_some_and(|rest| rest.files == *files) {
-                    fold.trust_files();
+                // They were those of this very state, which another watcher may have saved.
+                if let Some(rest) = rest {
+                    fold.trust_files(rest.files);
                 }
                 fold
             }
@@ -233,8 +229,7 @@ impl LiveRun {
             self.is_written = false;
             return Ok(None);
         }
-        self.fold.distrust_files();
-        look.changes.extend(self.fold.write_to(&files)?);
+        look.changes.extend(self.fold.settle_files(&files)?);
         let rest = match log {
             Some(log) => Some(Rest {
                 log,

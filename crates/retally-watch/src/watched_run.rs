@@ -4,7 +4,7 @@ use crate::checkpoints::{Checkpoints, Rest};
 use crate::live_run::LiveRun;
 use crate::rests::Rests;
 use crate::schedule::Outcome;
-use retally_log::{Clock, Root, RunDir, RunId};
+use retally_log::{Clock, LogStamp, Root, RunDir, RunId};
 use retally_reduce::{Change, PriceBook, ReportError, RunFiles, UpdateError};
 use std::io;
 use std::sync::Arc;
@@ -173,20 +173,18 @@ impl WatchedRun {
             self.stage = Stage::resting(None);
             return Ok(false);
         };
-        let files = files.stamp()?;
-        let rest = Rest { log, files };
-        let (is_known, is_new) = match &self.stage {
-            Stage::Resting { rest: known, .. } => (known.as_ref() == Some(&rest), false),
-            Stage::New | Stage::Live(_) => (around.has_saved(self.id(), &rest), true),
+        let (rest, is_new) = match &self.stage {
+            Stage::Resting { rest, .. } => (standing(rest.clone(), &log, &files)?, false),
+            Stage::New | Stage::Live(_) => (around.saved_rest(self.id(), &log, &files)?, true),
         };
-        if is_known {
-            self.stage = Stage::resting(Some(rest));
+        if rest.is_some() {
+            self.stage = Stage::resting(rest);
             return Ok(false);
         }
         // A run that has not changed for long when it is first seen need not be kept.
-        let is_old = is_new && around.age_of(&rest) >= around.rest_after;
+        let is_old = is_new && around.age_of(&log) >= around.rest_after;
         let opened_at = (!is_old).then_some(now);
-        let mut live = LiveRun::open(&self.dir, around, opened_at, &rest.files)?;
+        let mut live = LiveRun::open(&self.dir, around, opened_at)?;
         if !is_new {
             live.note_change(now);
         }
@@ -208,17 +206,38 @@ impl WatchedRun {
 }
 
 impl Surroundings {
-    /// Returns whether a run came to rest as it stands now.
-    fn has_saved(&self, run: &RunId, rest: &Rest) -> bool {
+    /// Returns how a run came to rest, if log and files still stand so.
+    fn saved_rest(
+        &self,
+        run: &RunId,
+        log: &LogStamp,
+        files: &RunFiles,
+    ) -> Result<Option<Rest>, ReportError> {
         let known = self.rests.as_ref();
         let known = known.and_then(|rests| rests.get(run, &self.prices));
-        let saved = |it: &Checkpoints| it.rest(run, &self.prices).as_ref() == Some(rest);
-        known == Some(rest) || self.checkpoints.as_ref().is_some_and(saved)
+        let rest = standing(known.cloned(), log, files)?;
+        let Some(checkpoints) = self.checkpoints.as_ref().filter(|_| rest.is_none()) else {
+            return Ok(rest);
+        };
+        standing(checkpoints.rest(run, &self.prices), log, files)
     }
 
     /// Returns how long ago the log changed, by the clocks of this host and of its file system.
-    fn age_of(&self, rest: &Rest) -> Duration {
-        let age = self.clock.now().as_micros() / 1_000_000 - rest.log.modified_seconds();
+    fn age_of(&self, log: &LogStamp) -> Duration {
+        let age = self.clock.now().as_micros() / 1_000_000 - log.modified_seconds();
         Duration::from_secs(u64::try_from(age).unwrap_or(0))
+    }
+}
+
+/// Returns how a run rested, if log and files still stand so.
+fn standing(
+    rest: Option<Rest>,
+    log: &LogStamp,
+    files: &RunFiles,
+) -> Result<Option<Rest>, ReportError> {
+    // Many files take long to look at, and are not where the log tells already.
+    match rest {
+        Some(rest) if rest.log == *log => Ok((files.stamp()? == rest.files).then_some(rest)),
+        _ => Ok(None),
     }
 }
