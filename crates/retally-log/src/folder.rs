@@ -1,5 +1,6 @@
 //! A folder of a log, open: its entries are reached without following a link.
 
+use crate::format::EVENTS_DIR;
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, linkat, renameat_with,
 };
@@ -7,7 +8,7 @@ use rustix::io::{Errno, retry_on_intr};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// An open folder.
@@ -61,23 +62,24 @@ impl Folder {
         path: &Path,
         is_wanted: impl Fn(&str) -> bool,
     ) -> io::Result<Vec<(String, Stat)>> {
-        let folder = open_below(path, NAMES_OF_EVENTS, OFlags::RDONLY)?;
-        let mut entries = Dir::new(folder)?;
-        let mut names = Vec::new();
-        for entry in &mut entries {
-            let entry = entry?;
-            let name = entry.file_name().to_str().ok();
-            names.extend(name.filter(|name| is_wanted(name)).map(str::to_owned));
-        }
-        let folder = entries.fd()?;
-        let mut found = Vec::with_capacity(names.len());
-        for name in names {
-            if let Some(stat) = stat_at(folder, OsStr::new(&name))? {
-                found.push((name, stat));
-            }
-        }
-        found.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(found)
+        list(
+            open_below(path, NAMES_OF_EVENTS, OFlags::RDONLY)?,
+            is_wanted,
+        )
+    }
+
+    /// Does what [`list_events`](Self::list_events) does, in the open folder of a run.
+    pub(crate) fn list_events_in(
+        run: BorrowedFd<'_>,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> io::Result<Vec<(String, Stat)>> {
+        let name = OsStr::new(EVENTS_DIR);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let folder = open_at(run, name, flags);
+        list(
+            folder.map_err(|errno| not_opened(run, name, errno))?,
+            is_wanted,
+        )
     }
 
     /// Opens a folder, following no link in this many of the last names of its path.
@@ -160,6 +162,26 @@ impl Folder {
     }
 }
 
+/// Returns the entries of an open folder whose names are UTF-8 and wanted, sorted, each as it stands.
+fn list(folder: OwnedFd, is_wanted: impl Fn(&str) -> bool) -> io::Result<Vec<(String, Stat)>> {
+    let mut entries = Dir::new(folder)?;
+    let mut names = Vec::new();
+    for entry in &mut entries {
+        let entry = entry?;
+        let name = entry.file_name().to_str().ok();
+        names.extend(name.filter(|name| is_wanted(name)).map(str::to_owned));
+    }
+    let folder = entries.fd()?;
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        if let Some(stat) = stat_at(folder, OsStr::new(&name))? {
+            found.push((name, stat));
+        }
+    }
+    found.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(found)
+}
+
 fn stat_at(folder: impl AsFd, name: &OsStr) -> io::Result<Option<Stat>> {
     match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
@@ -223,7 +245,7 @@ fn open_at(folder: impl AsFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Er
 }
 
 /// Returns the error for a name that is no folder: where a link stands, nothing of ours does.
-fn not_opened(folder: &OwnedFd, name: &OsStr, errno: Errno) -> io::Error {
+fn not_opened(folder: impl AsFd, name: &OsStr, errno: Errno) -> io::Error {
     let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
     match stat.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
         Ok(FileType::Symlink) => Errno::NOENT.into(),

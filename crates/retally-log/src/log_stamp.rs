@@ -1,7 +1,8 @@
-use crate::segment_file;
+use crate::segment_file::{self, FileStamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// How the segments of a run stood at a moment: equal stamps mean that nobody touched them since.
@@ -16,20 +17,34 @@ pub struct LogStamp {
 impl LogStamp {
     /// Returns the stamp of an `events/` folder, or `None` where that holds no segment.
     pub(crate) fn of(events_dir: &Path) -> io::Result<Option<Self>> {
-        let files = segment_file::list(events_dir)?;
+        Ok(Self::of_files(&segment_file::list_stamps(events_dir)?))
+    }
+
+    /// Returns the stamp of the log in the open folder of a run, or `None` where that holds no
+    /// segment.
+    ///
+    /// # Errors
+    /// The folder of segments cannot be read.
+    pub fn in_run(folder: impl AsFd) -> io::Result<Option<Self>> {
+        Ok(Self::of_files(&segment_file::list_stamps_in(
+            folder.as_fd(),
+        )?))
+    }
+
+    fn of_files(files: &[(String, FileStamp)]) -> Option<Self> {
         let mut hasher = Sha256::new();
-        for file in &files {
-            hasher.update(file.name.as_bytes());
+        for (name, stamp) in files {
+            hasher.update(name.as_bytes());
             hasher.update([0]);
-            hasher.update(file.stamp.to_bytes());
+            hasher.update(stamp.to_bytes());
         }
         let mut digest = [0; 16];
         digest.copy_from_slice(&hasher.finalize()[..16]);
-        let modified = files.iter().map(|file| file.stamp.modified_seconds());
-        Ok(modified.max().map(|modified_seconds| Self {
+        let modified = files.iter().map(|(_, stamp)| stamp.modified_seconds());
+        modified.max().map(|modified_seconds| Self {
             digest,
             modified_seconds,
-        }))
+        })
     }
 
     /// Returns when a segment was last written to, in seconds since 1970, by the clock of the file

@@ -91,6 +91,8 @@ mod tests {
         let mut check = |what: &str| {
             let now = stamp();
             assert_eq!(now, stamp(), "{what}");
+            let open = fs::File::open(run.path()).expect("a folder");
+            assert_eq!(now, LogStamp::in_run(open).expect("readable"), "{what}");
             assert!(!seen.contains(&now), "{what}");
             seen.push(now);
         };
@@ -109,5 +111,11 @@ mod tests {
             *seen.last().expect("not empty"),
             "what is no segment does not count"
         );
+        let away = folder.path().join("away");
+        fs::rename(run.events_path(), &away).expect("renamed");
+        std::os::unix::fs::symlink(&away, run.events_path()).expect("a link");
+        let open = fs::File::open(run.path()).expect("a folder");
+        let through_a_link = (stamp(), LogStamp::in_run(open).expect("readable"));
+        assert_eq!(through_a_link, (None, None));
     }
 }

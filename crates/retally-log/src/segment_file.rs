@@ -5,6 +5,7 @@ use crate::format::{COMPRESSED_SUFFIX, SEGMENT_SUFFIX};
 use rustix::fs::{FileType, Stat};
 use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 /// A file that is a segment by its name and kind.
@@ -115,18 +116,36 @@ fn is_segment_name(name: &str) -> bool {
 /// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over, as
 /// are names that are not UTF-8 or begin with a dot.
 pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
-    let found = match Folder::list_events(events_dir, is_segment_name) {
+    let stamps = list_stamps(events_dir)?.into_iter();
+    let files = stamps.map(|(name, stamp)| SegmentFile {
+        is_compressed: name.ends_with(COMPRESSED_SUFFIX),
+        path: events_dir.join(&name),
+        name,
+        stamp,
+    });
+    Ok(files.collect())
+}
+
+/// Returns the names of the segments that [`list`] returns, and how each stands.
+pub(crate) fn list_stamps(events_dir: &Path) -> io::Result<Vec<(String, FileStamp)>> {
+    regular(Folder::list_events(events_dir, is_segment_name))
+}
+
+/// Does what [`list_stamps`] does, in the open folder of a run.
+pub(crate) fn list_stamps_in(run: BorrowedFd<'_>) -> io::Result<Vec<(String, FileStamp)>> {
+    regular(Folder::list_events_in(run, is_segment_name))
+}
+
+/// Returns the regular files among what was found; none where there was no folder.
+fn regular(found: io::Result<Vec<(String, Stat)>>) -> io::Result<Vec<(String, FileStamp)>> {
+    let found = match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         found => found?,
     };
     let regular = found.into_iter().filter(|(_, stat)| is_regular(stat));
-    let files = regular.map(|(name, stat)| SegmentFile {
-        is_compressed: name.ends_with(COMPRESSED_SUFFIX),
-        path: events_dir.join(&name),
-        name,
-        stamp: FileStamp::of(&stat),
-    });
-    Ok(files.collect())
+    Ok(regular
+        .map(|(name, stat)| (name, FileStamp::of(&stat)))
+        .collect())
 }
 
 fn is_regular(stat: &Stat) -> bool {

@@ -1,10 +1,11 @@
 //! A folder whose entries are reached without following a link.
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,9 @@ pub(crate) struct Directory {
     handle: File,
     path: PathBuf,
 }
+
+/// The device, inode, size and times of an entry.
+pub(crate) type EntryStamp = [i128; 7];
 
 /// How the names of our temporary files begin and end.
 const TEMPORARY_PREFIX: &str = ".retally-";
@@ -42,11 +46,12 @@ pub(crate) enum Lock {
 }
 
 impl Directory {
-    /// Opens a folder by its path, in which links are followed.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-        let path = path.to_owned();
+    /// Opens a folder by its path, in which links are followed but for its last name.
+    ///
+    /// # Errors
+    /// Those of [`open_child`](Self::open_child).
+    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
+        let handle = open_at(CWD, &path)?;
         Ok(Self { handle, path })
     }
 
@@ -56,15 +61,9 @@ impl Directory {
     /// `NotFound` where there is nothing of this name, `NotADirectory` where it is a link or no
     /// folder.
     pub(crate) fn open_child(&self, name: &str) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
-            Ok(handle) => Ok(Self {
-                handle: File::from(handle),
-                path: self.path.join(name),
-            }),
-            Err(Errno::LOOP | Errno::MLINK) => Err(Errno::NOTDIR.into()),
-            Err(error) => Err(error.into()),
-        }
+        let handle = open_at(&self.handle, Path::new(name))?;
+        let path = self.path.join(name);
+        Ok(Self { handle, path })
     }
 
     /// Opens a folder in this one, and makes it where there is none.
@@ -78,6 +77,11 @@ impl Directory {
     /// Returns the path under which the folder was opened.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the folder's handle.
+    pub(crate) fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 
     /// Locks the folder against everybody else who does, until it is dropped.
@@ -142,22 +146,31 @@ impl Directory {
         }
     }
 
-    /// Returns what changes when anything is done to an entry: its device, inode, size and times;
-    /// `None` where there is none.
-    pub(crate) fn stamp_of(&self, name: &str) -> io::Result<Option<[i128; 7]>> {
-        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some([
-                stat.st_dev.into(),
-                stat.st_ino.into(),
-                stat.st_size.into(),
-                stat.st_mtime.into(),
-                stat.st_mtime_nsec.into(),
-                stat.st_ctime.into(),
-                stat.st_ctime_nsec.into(),
-            ])),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error.into()),
+    /// Returns what changes when anything is done to an entry; `None` where there is none.
+    pub(crate) fn stamp_of(&self, name: &str) -> io::Result<Option<EntryStamp>> {
+        stamp_at(&self.handle, name)
+    }
+
+    /// Returns the names that are UTF-8 and wanted, sorted, each with its
+    /// [stamp](Self::stamp_of).
+    pub(crate) fn into_stamps(
+        self,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> io::Result<Vec<(String, EntryStamp)>> {
+        let mut entries = rustix::fs::Dir::new(self.handle)?;
+        let mut names = Vec::new();
+        for entry in &mut entries {
+            let entry = entry?;
+            let name = entry.file_name().to_str().ok();
+            names.extend(name.filter(|name| is_wanted(name)).map(str::to_owned));
         }
+        names.sort_unstable();
+        let folder = entries.fd()?;
+        let mut stamps = Vec::with_capacity(names.len());
+        for name in names {
+            stamps.extend(stamp_at(folder, &name)?.map(|stamp| (name, stamp)));
+        }
+        Ok(stamps)
     }
 
     /// Opens a regular file in this folder, or returns `None` where the entry is something else
@@ -227,6 +240,32 @@ impl Directory {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Opens a folder; it is an error where the last name of the path is a link.
+fn open_at(folder: impl AsFd, path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(folder, path, flags, Mode::empty()) {
+        Ok(handle) => Ok(File::from(handle)),
+        Err(Errno::LOOP | Errno::MLINK) => Err(Errno::NOTDIR.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn stamp_at(folder: impl AsFd, name: &str) -> io::Result<Option<EntryStamp>> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some([
+            stat.st_dev.into(),
+            stat.st_ino.into(),
+            stat.st_size.into(),
+            stat.st_mtime.into(),
+            stat.st_mtime_nsec.into(),
+            stat.st_ctime.into(),
+            stat.st_ctime_nsec.into(),
+        ])),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

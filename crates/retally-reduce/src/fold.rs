@@ -1,5 +1,7 @@
 //! The one path from a log to a state, for the watcher and for a rebuild.
 
+use crate::files_stamp::{Earlier, FilesStamp};
+use crate::known_files::KnownFiles;
 use crate::price_book::PriceBook;
 use crate::report_files::{Change, LockedRunFiles, ReportError, RunFiles};
 use crate::run_state::RunState;
@@ -41,6 +43,8 @@ pub struct RunFold {
     /// Whether every report file was written from an earlier state of this very fold, so that
     /// those of changed issues are enough.
     wrote_all: bool,
+    /// What is known of the report files that were written before this fold was taken up.
+    known_files: Option<KnownFiles>,
 }
 
 /// Why report files are not up to date.
@@ -88,6 +92,7 @@ impl RunFold {
             entries: 0,
             rewinds: 0,
             wrote_all: false,
+            known_files: None,
         }
     }
 
@@ -237,6 +242,7 @@ impl RunFold {
         let (run_id, prices) = (self.state.run_id().clone(), self.state.prices.clone());
         self.state = RunState::new(run_id, prices);
         (self.damaged_lines, self.misfit_lines, self.wrote_all) = (0, 0, false);
+        self.known_files = None;
     }
 
     /// Returns how often a file was replaced or cut, or a line turned up that stands before those
@@ -272,24 +278,60 @@ impl RunFold {
         let changed = self.state.take_changed();
         // Until all was written, what was changed is not known to be in the files.
         let is_partial = std::mem::replace(&mut self.wrote_all, false);
-        let changes = if is_partial {
-            files.write_changed(&self.state, &changed)?
-        } else {
-            files.write(&self.state)?
+        let changes = match self.known_files.take() {
+            _ if !is_partial => files.write(&self.state)?,
+            None => files.write_changed(&self.state, &changed, &mut Earlier::new())?,
+            Some(mut known) => {
+                let written = known.write(files, &self.state, changed)?;
+                self.keep_or_write_all(files, known, written)?
+            }
         };
         // A folder whose segments are gone is left alone: nothing was written.
         self.wrote_all = self.state.has_events();
         Ok(changes)
     }
 
-    /// Has all report files compared when they are written next: somebody may have touched them.
-    pub fn distrust_files(&mut self) {
-        self.wrote_all = false;
+    /// Makes sure of all report files when nothing is to be written: somebody may have touched
+    /// them. Returns what that changed. Files that stand as they are [known](Self::trust_files) to
+    /// are not read.
+    ///
+    /// # Errors
+    /// Those of [`write_to`](Self::write_to).
+    ///
+    /// # Panics
+    /// Those of [`write_to`](Self::write_to).
+    pub fn settle_files(&mut self, files: &LockedRunFiles) -> Result<Vec<Change>, UpdateError> {
+        let is_partial = std::mem::replace(&mut self.wrote_all, false);
+        let Some(mut known) = self.known_files.take().filter(|_| is_partial) else {
+            return self.write_to(files);
+        };
+        let written = known.settle(files, &self.state)?;
+        let changes = self.keep_or_write_all(files, known, written)?;
+        self.wrote_all = self.state.has_events();
+        Ok(changes)
     }
 
-    /// Takes it as known that the report files are those of the state as it is now.
-    pub fn trust_files(&mut self) {
+    /// Goes on with what is known of the files, or writes all where somebody touched them.
+    fn keep_or_write_all(
+        &mut self,
+        files: &LockedRunFiles,
+        known: KnownFiles,
+        (mut changes, is_known): (Vec<Change>, bool),
+    ) -> Result<Vec<Change>, ReportError> {
+        if is_known {
+            self.known_files = Some(known);
+        } else {
+            changes.extend(files.write(&self.state)?);
+        }
+        Ok(changes)
+    }
+
+    /// Takes it as known that the report files were those of the state as it is now when they
+    /// stood so. Whether they still do is told when they are written next, after those that changed
+    /// are: with many files that takes long.
+    pub fn trust_files(&mut self, stamp: FilesStamp) {
         self.wrote_all = self.state.has_events();
+        self.known_files = Some(KnownFiles::new(stamp));
         self.state.take_changed();
     }
 

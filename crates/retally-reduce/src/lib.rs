@@ -25,6 +25,7 @@ mod fold;
 mod issue_report;
 mod issue_state;
 mod issues;
+mod known_files;
 mod lifetime;
 mod model_pattern;
 mod moment;

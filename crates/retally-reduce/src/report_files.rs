@@ -1,14 +1,16 @@
 //! The files in which the reports of a run stand.
 
 use crate::difference::first_difference;
-use crate::directory::{Directory, Lock, is_temporary};
-use crate::files_stamp::FilesStamp;
+use crate::directory::{Directory, EntryStamp, Lock, is_temporary};
+use crate::files_stamp::{Earlier, FilesStamp};
 use crate::report_file::{
     ISSUES_DIR, ReportFile, final_name, is_issue_name, issue_names, metadata_name, run_reports,
     visit_issues,
 };
 use crate::run_state::RunState;
-use retally_log::{COMPRESSED_SUFFIX, EVENTS_DIR, IssueId, RunId, SEGMENT_SUFFIX};
+use retally_log::{
+    COMPRESSED_SUFFIX, EVENTS_DIR, IssueId, LogError, LogStamp, RunId, SEGMENT_SUFFIX,
+};
 use rustix::fs::FileType;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -134,11 +136,8 @@ impl RunFiles {
     /// # Errors
     /// There is no such folder, or it is a link.
     pub fn open(root: &Path, run_id: &RunId) -> Result<Self, ReportError> {
-        let root = Directory::open(root).map_err(|source| ReportError::Open {
-            path: root.to_owned(),
-            source,
-        })?;
-        let folder = open_child(&root, run_id.as_str(), Directory::open_child)?;
+        let path = root.join(run_id.as_str());
+        let folder = Directory::open(path.clone()).map_err(|source| not_opened(path, source))?;
         let run_id = run_id.clone();
         Ok(Self { run_id, folder })
     }
@@ -195,13 +194,29 @@ impl RunFiles {
         Ok(changes)
     }
 
+    /// Returns how the log of the run stands now, or `None` where it holds no segment.
+    ///
+    /// # Errors
+    /// The folder of segments cannot be read.
+    pub fn log_stamp(&self) -> Result<Option<LogStamp>, LogError> {
+        LogStamp::in_run(self.folder.handle()).map_err(|source| {
+            let path = self.folder.path().join(EVENTS_DIR);
+            LogError::List { path, source }
+        })
+    }
+
     /// Returns how the files stand now.
     ///
     /// # Errors
     /// A folder cannot be read.
     pub fn stamp(&self) -> Result<FilesStamp, ReportError> {
+        self.stamp_before(&Earlier::new())
+    }
+
+    /// Returns how the files would stand now if some still stood as they did earlier.
+    pub(crate) fn stamp_before(&self, earlier: &Earlier) -> Result<FilesStamp, ReportError> {
         let issues = self.issues_folder(false)?;
-        let stamp = FilesStamp::of(&self.run_id, &self.folder, issues.as_ref());
+        let stamp = FilesStamp::of(&self.run_id, &self.folder, issues, earlier);
         stamp.map_err(|source| ReportError::Open {
             path: self.folder.path().to_owned(),
             source,
@@ -352,6 +367,14 @@ impl RunFiles {
 }
 
 impl LockedRunFiles {
+    /// Returns how the log of the run stands now, or `None` where it holds no segment.
+    ///
+    /// # Errors
+    /// The folder of segments cannot be read.
+    pub fn log_stamp(&self) -> Result<Option<LogStamp>, LogError> {
+        self.files.log_stamp()
+    }
+
     /// Returns how the files stand now.
     ///
     /// # Errors
@@ -369,7 +392,7 @@ impl LockedRunFiles {
             return Ok(Vec::new());
         }
         let issue_ids: Vec<_> = state.issue_ids().collect();
-        let mut changes = self.write_reports(state, &issue_ids)?;
+        let mut changes = self.write_reports(state, &issue_ids, &mut Earlier::new())?;
         let issues = self.files.issues_folder(false)?;
         for (folder, name) in self.files.uncalled(state, issues.as_ref())? {
             let removed = folder.remove(&name);
@@ -381,45 +404,68 @@ impl LockedRunFiles {
     }
 
     /// Writes the reports of some issues and of the run, and returns what that changed. That is
-    /// enough where all others were written before, from an earlier state of the same fold.
+    /// enough where all others were written before, from an earlier state of the same fold. Adds to
+    /// `earlier` how the files stood whose first change this is.
     ///
     /// # Errors
     /// The first file that could not be written; all others were.
-    pub fn write_changed(
+    pub(crate) fn write_changed(
         &self,
         state: &RunState,
         changed: &BTreeSet<IssueId<'static>>,
+        earlier: &mut Earlier,
     ) -> Result<Vec<Change>, ReportError> {
         if !self.files.has_segments()? {
             return Ok(Vec::new());
         }
         let issue_ids: Vec<_> = changed.iter().collect();
-        self.write_reports(state, &issue_ids)
+        self.write_reports(state, &issue_ids, earlier)
+    }
+
+    /// Returns how the files would stand now if some still stood as they did earlier.
+    pub(crate) fn stamp_before(&self, earlier: &Earlier) -> Result<FilesStamp, ReportError> {
+        self.files.stamp_before(earlier)
+    }
+
+    /// Removes what died writers left in the folders of the reports.
+    pub(crate) fn remove_left_overs(&self) -> Result<(), ReportError> {
+        self.remove_temporaries(self.files.issues_folder(false)?.as_ref())
     }
 
     fn write_reports(
         &self,
         state: &RunState,
         issue_ids: &[&IssueId<'static>],
+        earlier: &mut Earlier,
     ) -> Result<Vec<Change>, ReportError> {
         self.files.assert_fits(state);
         let issues = self.files.issues_folder(!issue_ids.is_empty())?;
         let write = |report: ReportFile| {
             let folder = self.files.folder_of(&report, issues.as_ref())?;
             let written = write_report(folder, &report);
-            let changed = |kind| Change {
-                path: report.path(),
-                kind,
-                first_difference: None,
+            let changed = |(kind, stamp)| {
+                let change = Change {
+                    path: report.path(),
+                    kind,
+                    first_difference: None,
+                };
+                (change, stamp)
             };
-            let changed = written.map(|kind| kind.map(changed));
+            let changed = written.map(|written| written.map(changed));
             changed
                 .map_err(|source| write_error(folder, &report.name, source))
                 .transpose()
         };
         let of_issues = visit_issues(state, issue_ids, write);
         let of_run: Vec<_> = run_reports(state).map(write).collect();
-        of_issues.into_iter().chain(of_run).flatten().collect()
+        let written = of_issues.into_iter().chain(of_run).flatten();
+        let written: Vec<_> = written.collect::<Result<_, _>>()?;
+        let mut changes = Vec::with_capacity(written.len());
+        for (change, stamp) in written {
+            earlier.entry(change.path.clone()).or_insert(stamp);
+            changes.push(change);
+        }
+        Ok(changes)
     }
 
     /// Removes what died writers left behind. Without a lock, such a file may be one that is
@@ -440,17 +486,22 @@ impl LockedRunFiles {
     }
 }
 
-/// Writes a report where other bytes stand, and returns what that did.
-fn write_report(folder: &Directory, report: &ReportFile) -> io::Result<Option<ChangeKind>> {
+/// Writes a report where other bytes stand, and returns what that did and how what stood there
+/// did.
+fn write_report(
+    folder: &Directory,
+    report: &ReportFile,
+) -> io::Result<Option<(ChangeKind, Option<EntryStamp>)>> {
     if folder.holds(&report.name, &report.bytes)? {
         return Ok(None);
     }
-    let standing = folder.kind_of(&report.name)?;
+    let standing = folder.stamp_of(&report.name)?;
     folder.replace(&report.name, &report.bytes)?;
-    Ok(Some(match standing {
+    let kind = match standing {
         Some(_) => ChangeKind::Replaced,
         None => ChangeKind::Created,
-    }))
+    };
+    Ok(Some((kind, standing)))
 }
 
 fn open_child(
@@ -460,11 +511,15 @@ fn open_child(
 ) -> Result<Directory, ReportError> {
     open(parent, name).map_err(|source| {
         let path = parent.path().join(name);
-        match source.kind() {
-            io::ErrorKind::NotADirectory => ReportError::NotAFolder { path },
-            _ => ReportError::Open { path, source },
-        }
+        not_opened(path, source)
     })
+}
+
+fn not_opened(path: PathBuf, source: io::Error) -> ReportError {
+    match source.kind() {
+        io::ErrorKind::NotADirectory => ReportError::NotAFolder { path },
+        _ => ReportError::Open { path, source },
+    }
 }
 
 fn list(folder: &Directory) -> Result<Vec<(String, FileType)>, ReportError> {

@@ -1,8 +1,7 @@
 //! The states of runs between two lives of a watcher.
 
-use crate::watched_run::Surroundings;
-use retally_log::{Host, LogError, LogStamp, Root, RunDir, RunId};
-use retally_reduce::{FilesStamp, PriceBook, REDUCER_VERSION, RunFiles, UpdateError};
+use retally_log::{Host, LogStamp, Root, RunId};
+use retally_reduce::{FilesStamp, PriceBook, REDUCER_VERSION};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, DirEntry, File};
@@ -48,28 +47,11 @@ struct Header {
     rest: Option<Rest>,
 }
 
-impl Rest {
-    /// Returns how a run stands now whose log stands so, or `None` where it has none.
-    pub(crate) fn of(
-        run: &RunDir,
-        log: Option<LogStamp>,
-        around: &Surroundings,
-    ) -> Result<Option<Self>, UpdateError> {
-        let Some(log) = log else {
-            return Ok(None);
-        };
-        let files = RunFiles::open(around.root.path(), run.id())?.stamp()?;
-        Ok(Some(Self { log, files }))
-    }
-}
-
-/// Returns how the log of a run stands now, or `None` where there is none.
-pub(crate) fn log_stamp(run: &RunDir) -> Result<Option<LogStamp>, UpdateError> {
-    let stamp = run.log_stamp().map_err(|source| LogError::List {
-        path: run.events_path(),
-        source,
-    })?;
-    Ok(stamp)
+/// What was saved of a run.
+pub(crate) struct Saved {
+    /// How it rested, if it did and its reports are still to be trusted.
+    pub(crate) rest: Option<Rest>,
+    pub(crate) fold: Vec<u8>,
 }
 
 impl Checkpoints {
@@ -85,6 +67,10 @@ impl Checkpoints {
     pub(crate) fn rest(&self, run: &RunId, prices: &PriceBook) -> Option<Rest> {
         let file = File::open(self.path(run)).ok()?;
         let header = read_header(&mut BufReader::with_capacity(1024, file))?;
+        self.rest_of(header, run, prices)
+    }
+
+    fn rest_of(&self, header: Header, run: &RunId, prices: &PriceBook) -> Option<Rest> {
         let fits = header.run == run.as_str()
             && header.reducer_version == REDUCER_VERSION
             && header.prices == prices.digest()
@@ -93,13 +79,14 @@ impl Checkpoints {
         header.rest.filter(|_| fits)
     }
 
-    /// Returns what was saved of the fold of a run.
-    pub(crate) fn load(&self, run: &RunId) -> Option<Vec<u8>> {
+    /// Returns what was saved of a run whose fold can be resumed.
+    pub(crate) fn load(&self, run: &RunId, prices: &PriceBook) -> Option<Saved> {
         let mut file = File::open(self.path(run)).ok()?;
-        read_header(&mut file)?;
+        let header = read_header(&mut file)?;
+        let rest = self.rest_of(header, run, prices);
         let mut fold = Vec::new();
         file.read_to_end(&mut fold).ok()?;
-        (!fold.is_empty()).then_some(fold)
+        (!fold.is_empty()).then_some(Saved { rest, fold })
     }
 
     /// Saves a run: how it rests, if it does, and its fold, if that can be resumed.
@@ -119,11 +106,7 @@ impl Checkpoints {
         };
         let header = postcard::to_stdvec(&header).map_err(io::Error::other)?;
         let length = u32::try_from(header.len()).map_err(io::Error::other)?;
-        // What others may not read in the logs, they must not read here.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
+        create_folder(&self.folder)?;
         let mut file = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
             .tempfile_in(&self.folder)?;
@@ -166,15 +149,21 @@ impl Checkpoints {
     }
 }
 
+/// Makes a folder of the cache, and those that it is in.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    // What others may not read in the logs, they must not read here.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Whether a file was begun by a watcher that died before it was whole.
 fn is_forgotten(entry: &DirEntry) -> bool {
     let is_temporary = entry
         .file_name()
         .to_string_lossy()
         .starts_with(TEMPORARY_PREFIX);
-    let age = entry.metadata().and_then(|facts| facts.modified());
-    let age = age.ok().and_then(|time| time.elapsed().ok());
-    is_temporary && age.is_some_and(|age| age > TEMPORARY_AGE_MAX)
+    let modified = || entry.metadata().and_then(|facts| facts.modified()).ok();
+    let age = || modified()?.elapsed().ok();
+    is_temporary && age().is_some_and(|age| age > TEMPORARY_AGE_MAX)
 }
 
 /// Reads the header, or returns `None` where it cannot be trusted.

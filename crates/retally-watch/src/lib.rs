@@ -14,6 +14,7 @@ mod file_system;
 mod hints;
 mod live_run;
 mod notice;
+mod rests;
 mod root_stamp;
 mod schedule;
 mod watched_run;

@@ -1,6 +1,6 @@
 //! A run whose state is kept in memory.
 
-use crate::checkpoints::{Rest, log_stamp};
+use crate::checkpoints::Rest;
 use crate::schedule::Outcome;
 use crate::watched_run::{Look, Surroundings};
 use retally_log::RunDir;
@@ -47,24 +47,25 @@ struct Refold {
 }
 
 impl LiveRun {
-    /// Takes up a run from its checkpoint, or else from the beginning of its log. `was_current`
-    /// says that the report files stand as they were when the checkpoint was made.
+    /// Takes up a run from its checkpoint, or else from the beginning of its log.
     pub(crate) fn open(
         run: &RunDir,
         around: &Surroundings,
         opened_at: Option<Duration>,
-        was_current: bool,
     ) -> Result<Self, UpdateError> {
         let (root, prices) = (around.root.path(), &around.prices);
-        let saved = around.checkpoints.as_ref().and_then(|it| it.load(run.id()));
-        let resumed = match saved {
-            Some(saved) => RunFold::resume(root, run.id(), prices.clone(), &saved)?,
+        let checkpoints = around.checkpoints.as_ref();
+        let saved = checkpoints.and_then(|it| it.load(run.id(), prices));
+        let resumed = match &saved {
+            Some(saved) => RunFold::resume(root, run.id(), prices.clone(), &saved.fold)?,
             None => None,
         };
+        let rest = saved.and_then(|saved| saved.rest);
         let fold = match resumed {
             Some(mut fold) => {
-                if was_current {
-                    fold.trust_files();
+                // They were those of this very state, which another watcher may have saved.
+                if let Some(rest) = rest {
+                    fold.trust_files(rest.files);
                 }
                 fold
             }
@@ -221,15 +222,14 @@ impl LiveRun {
             return Ok(None);
         };
         // The log's stamp comes first: what is appended after it will be seen.
-        let log = log_stamp(run)?;
+        let log = files.log_stamp()?;
         let advance = self.fold.advance(u64::MAX)?;
         if advance != Advance::Nothing {
             self.is_stale = advance == Advance::Stale;
             self.is_written = false;
             return Ok(None);
         }
-        self.fold.distrust_files();
-        look.changes.extend(self.fold.write_to(&files)?);
+        look.changes.extend(self.fold.settle_files(&files)?);
         let rest = match log {
             Some(log) => Some(Rest {
                 log,

@@ -1,10 +1,11 @@
 //! One run as the watcher knows it.
 
-use crate::checkpoints::{Checkpoints, Rest, log_stamp};
+use crate::checkpoints::{Checkpoints, Rest};
 use crate::live_run::LiveRun;
+use crate::rests::Rests;
 use crate::schedule::Outcome;
-use retally_log::{Clock, Root, RunDir, RunId};
-use retally_reduce::{Change, PriceBook, UpdateError};
+use retally_log::{Clock, LogStamp, Root, RunDir, RunId};
+use retally_reduce::{Change, PriceBook, ReportError, RunFiles, UpdateError};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(crate) struct Surroundings {
     pub(crate) prices: Arc<PriceBook>,
     /// `None` where none are kept.
     pub(crate) checkpoints: Option<Checkpoints>,
+    /// `None` where none are kept.
+    pub(crate) rests: Option<Rests>,
     pub(crate) clock: Arc<dyn Clock>,
     /// How long a run that ended is kept in memory after its last change.
     pub(crate) rest_ended_after: Duration,
@@ -79,6 +82,14 @@ impl WatchedRun {
 
     pub(crate) fn id(&self) -> &RunId {
         self.dir.id()
+    }
+
+    /// Returns how it rests; `None` where it does not, or has no log.
+    pub(crate) fn rest(&self) -> Option<&Rest> {
+        match &self.stage {
+            Stage::Resting { rest, .. } => rest.as_ref(),
+            Stage::New | Stage::Live(_) => None,
+        }
     }
 
     /// Returns whether its state is in memory.
@@ -146,7 +157,11 @@ impl WatchedRun {
     /// Takes the run into memory if it changed since it was last looked at, and returns whether
     /// it did.
     fn wake(&mut self, around: &Surroundings, now: Duration) -> Result<bool, UpdateError> {
-        let log = log_stamp(&self.dir)?;
+        let files = self.open_files(around)?;
+        let log = match &files {
+            Some(files) => files.log_stamp()?,
+            None => None,
+        };
         if let Stage::Resting { rest, looks } = &mut self.stage
             && rest.as_ref().map(|rest| rest.log) == log
             && *looks < LOOKS_PER_FILES_LOOK
@@ -154,40 +169,75 @@ impl WatchedRun {
             *looks += 1;
             return Ok(false);
         }
-        let Some(rest) = Rest::of(&self.dir, log, around)? else {
+        let (Some(log), Some(files)) = (log, files) else {
             self.stage = Stage::resting(None);
             return Ok(false);
         };
-        let (known, is_new) = match &self.stage {
-            Stage::Resting { rest, .. } => (rest.clone(), false),
-            Stage::New | Stage::Live(_) => (around.saved_rest(self.id()), true),
+        let (rest, is_new) = match &self.stage {
+            Stage::Resting { rest, .. } => (standing(rest.clone(), &log, &files)?, false),
+            Stage::New | Stage::Live(_) => (around.saved_rest(self.id(), &log, &files)?, true),
         };
-        if known.as_ref() == Some(&rest) {
-            self.stage = Stage::resting(known);
+        if rest.is_some() {
+            self.stage = Stage::resting(rest);
             return Ok(false);
         }
         // A run that has not changed for long when it is first seen need not be kept.
-        let is_old = is_new && around.age_of(&rest) >= around.rest_after;
+        let is_old = is_new && around.age_of(&log) >= around.rest_after;
         let opened_at = (!is_old).then_some(now);
-        let was_current = known.is_some_and(|known| known.files == rest.files);
-        let mut live = LiveRun::open(&self.dir, around, opened_at, was_current)?;
+        let mut live = LiveRun::open(&self.dir, around, opened_at)?;
         if !is_new {
             live.note_change(now);
         }
         self.stage = Stage::Live(Box::new(live));
         Ok(true)
     }
+
+    /// Opens the run's folder, or returns `None` where there is none.
+    fn open_files(&self, around: &Surroundings) -> Result<Option<RunFiles>, ReportError> {
+        match RunFiles::open(around.root.path(), self.id()) {
+            Ok(files) => Ok(Some(files)),
+            Err(ReportError::NotAFolder { .. }) => Ok(None),
+            Err(ReportError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Surroundings {
-    /// Returns how a run stood when its checkpoint was made at rest.
-    fn saved_rest(&self, run: &RunId) -> Option<Rest> {
-        self.checkpoints.as_ref()?.rest(run, &self.prices)
+    /// Returns how a run came to rest, if log and files still stand so.
+    fn saved_rest(
+        &self,
+        run: &RunId,
+        log: &LogStamp,
+        files: &RunFiles,
+    ) -> Result<Option<Rest>, ReportError> {
+        let known = self.rests.as_ref();
+        let known = known.and_then(|rests| rests.get(run, &self.prices));
+        let rest = standing(known.cloned(), log, files)?;
+        let Some(checkpoints) = self.checkpoints.as_ref().filter(|_| rest.is_none()) else {
+            return Ok(rest);
+        };
+        standing(checkpoints.rest(run, &self.prices), log, files)
     }
 
     /// Returns how long ago the log changed, by the clocks of this host and of its file system.
-    fn age_of(&self, rest: &Rest) -> Duration {
-        let age = self.clock.now().as_micros() / 1_000_000 - rest.log.modified_seconds();
+    fn age_of(&self, log: &LogStamp) -> Duration {
+        let age = self.clock.now().as_micros() / 1_000_000 - log.modified_seconds();
         Duration::from_secs(u64::try_from(age).unwrap_or(0))
+    }
+}
+
+/// Returns how a run rested, if log and files still stand so.
+fn standing(
+    rest: Option<Rest>,
+    log: &LogStamp,
+    files: &RunFiles,
+) -> Result<Option<Rest>, ReportError> {
+    // Many files take long to look at, and are not where the log tells already.
+    match rest {
+        Some(rest) if rest.log == *log => Ok((files.stamp()? == rest.files).then_some(rest)),
+        _ => Ok(None),
     }
 }

@@ -3,6 +3,7 @@
 use crate::checkpoints::Checkpoints;
 use crate::hints::{HintError, Hinted, Hints, Waker};
 use crate::notice::{Notice, Status, Subject, Update};
+use crate::rests::Rests;
 use crate::root_stamp::RootStamp;
 use crate::schedule::{Cadence, Outcome, RootLook, Schedule};
 use crate::watched_run::{Look, Surroundings, WatchedRun};
@@ -104,13 +105,16 @@ impl Watcher {
     /// The root's price book cannot be read.
     pub fn new(root: Root, options: WatchOptions) -> Result<Self, PriceBookError> {
         let prices = Arc::new(PriceBook::for_root(root.path())?);
-        let checkpoints = options.cache.map(|cache| Checkpoints::new(&cache, &root));
+        let cache = options.cache.as_deref();
+        let checkpoints = cache.map(|cache| Checkpoints::new(cache, &root));
+        let rests = cache.map(|cache| Rests::load(cache, &root));
         Ok(Self {
             hints: Hints::new(root.path()),
             around: Surroundings {
                 root,
                 prices,
                 checkpoints,
+                rests,
                 clock: Arc::clone(&options.clock),
                 rest_ended_after: REST_ENDED_AFTER,
                 rest_after: REST_AFTER,
@@ -213,9 +217,24 @@ impl Watcher {
                 .saturating_sub(self.clock.monotonic());
             _ = self.hints.wait(wait.min(Duration::from_millis(50)));
         }
+        self.save_rests(observe);
         let status = self.status();
         observe(&Notice::Turned(&status));
         status
+    }
+
+    /// Keeps in mind which runs rest and how, for the next watcher of the root.
+    fn save_rests(&mut self, observe: Observe<'_>) {
+        let Some(rests) = &mut self.around.rests else {
+            return;
+        };
+        let runs = self.runs.values();
+        let resting = runs.filter_map(|run| Some((run.id(), run.rest()?)));
+        let only = self.only.as_ref();
+        let is_unseen = |run: &RunId| only.is_some_and(|only| !only.contains(run));
+        if let Err(error) = rests.save(&self.around.prices, resting, is_unseen) {
+            self.complain(Subject::Checkpoints, error_text(&error), observe);
+        }
     }
 
     /// Returns how it stands.

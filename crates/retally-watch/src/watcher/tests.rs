@@ -328,6 +328,45 @@ fn a_restart_costs_what_is_new() {
 }
 
 #[test]
+fn how_all_runs_rested_is_kept_in_one_file_that_may_be_lost() {
+    let world = World::new();
+    for run in ["run_1", "run_2"] {
+        world.append(run, "a", &note(1, 1));
+    }
+    let restarted = |runs: Option<&str>| {
+        let mut watcher = world.watcher();
+        watcher.only = runs.map(|run| [RunId::new(run).expect("an id")].into());
+        let said = turn(&mut watcher);
+        watcher.finish(&mut |_| {});
+        (said.len(), watcher.status().entries)
+    };
+    let rests = || {
+        let files = fs::read_dir(world.cache().join("rests")).expect("a folder");
+        files.flatten().next().expect("one root").path()
+    };
+    let lose_checkpoints = || fs::remove_dir_all(world.cache().join("checkpoints"));
+    assert_eq!(restarted(None), (2, 2));
+    lose_checkpoints().expect("removed");
+    assert_eq!(restarted(None), (0, 0), "nothing changed");
+    world.append("run_1", "a", &note(2, 1));
+    assert_eq!(restarted(Some("run_1")), (1, 2));
+    assert_eq!(restarted(None), (0, 0), "the other run is still known");
+    fs::remove_file(world.root().join("run_2/issues/issue_1_metrics.json")).expect("removed");
+    assert_eq!(restarted(None), (1, 1));
+    let whole = fs::read(rests()).expect("there");
+    for part in [0, 20, whole.len() - 1] {
+        fs::write(rests(), &whole[..part]).expect("written");
+        assert_eq!(restarted(None), (0, 0), "checkpoints say the same");
+    }
+    lose_checkpoints().expect("removed");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    fs::write(rests(), damaged).expect("written");
+    assert_eq!(restarted(None), (0, 3), "the logs are folded");
+    assert_eq!(world.differences(), [""; 0]);
+}
+
+#[test]
 fn a_live_run_is_saved_now_and_then() {
     let world = World::new();
     world.append("run_1", "a", &note(1, 1));

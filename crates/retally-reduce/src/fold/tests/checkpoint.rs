@@ -137,20 +137,60 @@ fn a_checkpoint_fits_no_log_with_another_first_line_however_far_that_is_behind()
     assert!(root.resume(&checkpoint).is_none());
 }
 
+/// Returns the names of the files that a change wrote.
+fn names(changes: Result<Vec<Change>, UpdateError>) -> Vec<String> {
+    let changes = changes.expect("written").into_iter();
+    let name = |change: Change| {
+        change
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    changes.filter_map(name).collect()
+}
+
 #[test]
-fn files_are_compared_after_a_resume_unless_they_are_trusted() {
+fn after_a_resume_files_are_compared_unless_they_stand_as_they_are_known_to() {
     let root = busy();
     let mut fold = root.open();
     fold.update_files().expect("written");
     let checkpoint = saved(&mut fold);
+    let files = || RunFiles::open(root.path(), &run_id()).expect("a run");
+    let settle = |fold: &mut RunFold| names(fold.settle_files(&files().lock().expect("free")));
     let report = root.path().join("run_1/issues/issue_1_report.json");
+    // Nothing but reading them could tell that this one is wrong.
+    fs::write(&report, "{}").expect("written");
+    let stamp = files().stamp().expect("readable");
+    let trusting = || {
+        let mut fold = root.resume(&checkpoint).expect("it fits");
+        fold.trust_files(stamp);
+        fold
+    };
+    let mut fold = trusting();
+    assert_eq!(names(fold.update_files()), [""; 0]);
+    root.append("a", &[r#"40 "issue.started","issue":3"#]);
+    assert_eq!(
+        names(fold.update_files()),
+        [
+            "issue_3_metrics.json",
+            "run_1_metadata.json",
+            "run_1_final.json"
+        ]
+    );
+    fs::write(root.path().join("run_1/run_1_metadata.json"), "{}").expect("written");
+    fs::write(root.path().join("run_1/issues/.retally-1-7.tmp"), "{").expect("written");
+    assert_eq!(settle(&mut fold), ["run_1_metadata.json"]);
+    assert!(!root.path().join("run_1/issues/.retally-1-7.tmp").exists());
+    assert_eq!(settle(&mut fold), [""; 0]);
     fs::remove_file(&report).expect("removed");
-    let mut trusting = root.resume(&checkpoint).expect("it fits");
-    trusting.trust_files();
-    assert_eq!(trusting.update_files().expect("written"), []);
-    let mut resumed = root.resume(&checkpoint).expect("it fits");
-    assert_eq!(resumed.update_files().expect("written").len(), 1);
-    assert!(report.exists());
+    assert_eq!(settle(&mut fold), ["issue_1_report.json"]);
+    assert_eq!(settle(&mut fold), [""; 0]);
+
+    fs::remove_file(&report).expect("removed");
+    assert_eq!(names(trusting().update_files()), ["issue_1_report.json"]);
+    let mut fold = root.resume(&checkpoint).expect("it fits");
+    fs::remove_file(&report).expect("removed");
+    assert_eq!(names(fold.update_files()), ["issue_1_report.json"]);
 }
 
 #[test]
