@@ -87,6 +87,10 @@ bench *arguments:
     ~/.cache/retally-ci/bench/bin/pip install --quiet duckdb=={{ duckdb_version }}
     ~/.cache/retally-ci/bench/bin/python benches/bench.py {{ arguments }}
 
+# Measure the functions that each event goes through, one by one: just bench-functions append
+bench-functions *arguments:
+    cargo bench --bench functions -- {{ arguments }}
+
 # Measure what an event costs from Python, beside json, sqlite3 and OpenTelemetry, in turns
 [positional-arguments]
 bench-python *arguments:
