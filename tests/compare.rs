@@ -413,6 +413,27 @@ fn a_regression_ends_with_1() {
     assert!(both("output_tokens_per_issue>1").starts_with("exit 1"));
     assert!(!both("success_rate<30").starts_with("exit"));
     let empty = Sandbox::new();
+    // A model of which no issue is known is not to be passed over.
+    let mut start = sandbox.command();
+    start.env("RETALLY_RUN_ID", "crashed");
+    sandbox.run_in(
+        &mut start,
+        &["start", "--project", "p", "--model", "broken"],
+        "",
+    );
+    let by_model = |condition: &str| {
+        let words = [
+            "--by",
+            "model",
+            "--fail-if",
+            condition,
+            "--fail-if",
+            "unknown",
+        ];
+        sandbox.run(&[&["compare", "-q"], &words[..]].concat())
+    };
+    assert!(by_model("cost_per_success_usd:better").starts_with("exit 2"));
+    assert!(by_model("first_pass_rate:worse").starts_with("exit 1\n"));
     std::fs::create_dir(empty.path("runs")).expect("the folder is new");
     let nothing =
         |condition: &str| empty.run(&["compare", "--root", "runs", "-q", "--fail-if", condition]);
@@ -464,22 +485,34 @@ fn too_little_is_not_enough_evidence() {
      Group   Runs   Issues   Tries   Completed   Failed   Skipped   Abandoned   Open   Without cost
     ────────────────────────────────────────────────────────────────────────────────────────────────
      m          1        1       1           1        0         0           0      0              0
+     n          1        0       0           0        0         0           0      0              0
 
      Figure                    Group   Value   95 % interval         Of
     ────────────────────────────────────────────────────────────────────
      success rate, %           m       100.0   20.7 to 100            1
+     success rate, %           n           –   not enough evidence    0
      first pass rate, %        m       100.0   20.7 to 100            1
+     first pass rate, %        n           –   not enough evidence    0
      retries per issue         m         0.0   not enough evidence    1
+     retries per issue         n           –   not enough evidence    0
      cycles per issue          m         0.0   not enough evidence    1
+     cycles per issue          n           –   not enough evidence    0
      errors per issue          m         0.0   not enough evidence    1
+     errors per issue          n           –   not enough evidence    0
      seconds per issue         m        60.0   not enough evidence    1
+     seconds per issue         n           –   not enough evidence    0
      median seconds            m        60.0   not enough evidence    1
+     median seconds            n           –   not enough evidence    0
      p90 seconds               m        60.0   not enough evidence    1
+     p90 seconds               n           –   not enough evidence    0
      median seconds to green   m        12.0   not enough evidence    1
+     median seconds to green   n           –   not enough evidence    0
      cost per issue, USD       m         0.1   not enough evidence    1
+     cost per issue, USD       n           –   not enough evidence    0
      cost per success, USD     m         0.1   not enough evidence    1
+     cost per success, USD     n           –   not enough evidence    0
 
-    There is one group only, so nothing to compare it with.
+    not enough evidence to compare `n` with `m`: no issue of `n` ended
     ");
     record(&sandbox, "c", &["--model", "n"], &[work(7, "failed")]);
     let json = compared(&sandbox, &[]);

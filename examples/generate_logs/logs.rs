@@ -197,13 +197,17 @@ impl Script {
         self.model.completes -= 5 * temperature;
         let temperature = TEMPERATURES[temperature];
         self.say(&format!(r#"{{"type":"run.started","project_id":"group/app","llm":{{"provider":"{provider}","model":"{name}","temperature":{temperature}}},"mode":"implement_all","tags":{{"branch":"main"}}}}"#));
+        let mut ends = Vec::new();
         let mut issue = 100 + self.below(ISSUES) as u64;
         while (self.lines.len() as u64) < self.events.saturating_sub(2) {
             issue += 1;
             self.issue(issue);
+            ends.push(self.lines.len());
         }
-        self.lines
-            .truncate(usize::try_from(self.events.saturating_sub(1)).unwrap_or(usize::MAX));
+        // A run ends between issues, but for the shortest, in which none ends.
+        let most = usize::try_from(self.events.saturating_sub(1)).unwrap_or(usize::MAX);
+        let ended = ends.into_iter().rfind(|end| *end <= most);
+        self.lines.truncate(ended.unwrap_or(most));
         self.say(r#"{"type":"run.finished","status":"completed"}"#);
         self.lines
     }

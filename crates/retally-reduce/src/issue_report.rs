@@ -150,6 +150,11 @@ impl RunState {
         self.without_issue.pipelines.details()
     }
 
+    /// Returns how many pipeline attempts name no issue.
+    pub fn pipelines_without_issue_count(&self) -> u64 {
+        self.without_issue.pipelines.count()
+    }
+
     /// Returns the report of an issue, or `None` where no event names it.
     pub fn issue_report(&self, id: &IssueId<'_>) -> Option<IssueReport> {
         let (id, issue) = self.issues.get(id.as_str())?;

@@ -64,6 +64,9 @@ pub struct Contrast {
     /// Whether any issue differs from another in this; where none does, there is nothing to test,
     /// and it is not one of the tests for which p values are adjusted.
     pub varies: bool,
+    /// Whether the test found one group above and the values have the other above, as where a few
+    /// issues are much larger than the rest. Neither is evidence then: `p` is 1.
+    pub is_contradictory: bool,
     /// The share of pairs in which one succeeded and the other did not; only of McNemar's test.
     pub discordant: Option<f64>,
 }
@@ -113,17 +116,18 @@ impl Contrast {
             }
             false => bootstrap.difference(first, second),
         };
-        let (mut test, mut superiority) = (Test::Fisher, None);
+        let (mut test, mut superiority, mut lean) = (Test::Fisher, None, 0.0);
         let p = match (measure.is_rate(), tally(first), tally(second)) {
             (true, Some(first), Some(second)) => fisher_exact(first, second)?,
             _ => {
                 test = Test::MannWhitney;
                 let found = mann_whitney(of_first, of_second, confidence)?;
                 superiority = Some((found.superiority, found.interval));
+                lean = found.superiority - 0.5;
                 found.p
             }
         };
-        Some(Self {
+        let contrast = Self {
             measure,
             first: Cluster::total(first).ratio()?,
             second: Cluster::total(second).ratio()?,
@@ -134,8 +138,10 @@ impl Contrast {
             issues: (first.len() as u64, second.len() as u64),
             superiority,
             varies: vary(&all),
+            is_contradictory: false,
             discordant: None,
-        })
+        };
+        Some(contrast.checked(lean))
     }
 
     fn paired(
@@ -147,7 +153,7 @@ impl Contrast {
         let (first, second): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
         let all = means(first.iter().chain(&second));
         let are_single = tally(&first).is_some() && tally(&second).is_some();
-        let (test, p, interval, discordant) = if measure.is_rate() && are_single {
+        let (test, p, lean, interval, discordant) = if measure.is_rate() && are_single {
             let only = |one: &[Cluster], other: &[Cluster]| {
                 let pairs = one.iter().zip(other);
                 pairs.filter(|(one, other)| one.sum > other.sum).count() as u64
@@ -158,6 +164,7 @@ impl Contrast {
             (
                 Test::McNemar,
                 mcnemar_exact(more, less),
+                0.0,
                 interval,
                 Some(discordant),
             )
@@ -166,15 +173,16 @@ impl Contrast {
             let both = of_first.iter().zip(of_second);
             let differences: Vec<f64> = both.map(|(first, second)| first - second).collect();
             let differences = without_rounding_noise(differences, &all);
-            let p = signed_rank(&differences)?.p;
+            let found = signed_rank(&differences)?;
             (
                 Test::SignedRank,
-                p,
+                found.p,
+                found.lean,
                 bootstrap.paired_difference(pairs),
                 None,
             )
         };
-        Some(Self {
+        let contrast = Self {
             measure,
             first: Cluster::total(&first).ratio()?,
             second: Cluster::total(&second).ratio()?,
@@ -185,8 +193,24 @@ impl Contrast {
             issues: (issues, issues),
             superiority: None,
             varies: vary(&all),
+            is_contradictory: false,
             discordant,
-        })
+        };
+        Some(contrast.checked(lean))
+    }
+
+    /// Takes its evidence away where the test leans to the other side than the values do. That only
+    /// enlarges p, so that the test keeps its level.
+    fn checked(self, lean: f64) -> Self {
+        if lean * self.difference() >= 0.0 {
+            return self;
+        }
+        Self {
+            p: 1.0,
+            holm_p: 1.0,
+            is_contradictory: true,
+            ..self
+        }
     }
 
     /// Returns by how much the group has more of it than the baseline.

@@ -121,7 +121,7 @@ impl Trend {
             .iter()
             .filter_map(|run| Some((run.started_at_micros?, run)))
             .collect();
-        in_order.sort_by_key(|(started_at, _)| *started_at);
+        in_order.sort_by_key(|(started_at, run)| (*started_at, &run.run));
         let one = |measure| Self::of_measure(measure, &in_order, confidence);
         let mut found: Vec<Self> = Self::MEASURES.into_iter().map(one).collect();
         let p_values = found.iter_mut().map(|it| (it.found, &mut it.holm_p));
@@ -143,7 +143,11 @@ impl Trend {
             .iter()
             .filter_map(|(at, total)| Some((place(*at), total.ratio()?)))
             .collect();
-        let (earlier, later) = totals.split_at(totals.len().div_ceil(2));
+        // Runs that started at once are in one half.
+        let middle = totals.get(totals.len().div_ceil(2).saturating_sub(1));
+        let middle = middle.map_or(i64::MAX, |(at, _)| *at);
+        let split = totals.partition_point(|(at, _)| *at <= middle);
+        let (earlier, later) = totals.split_at(split);
         let over = |half: &[(i64, Cluster)]| Cluster::total(half.iter().map(|(_, it)| it)).ratio();
         Self {
             measure,

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// From which modified z score on a cost is an outlier: that of Iglewicz and Hoaglin (1993).
 pub const OUTLIER_Z: f64 = 3.5;
 
+/// How many times the median an outlier costs at least.
+pub const OUTLIER_FACTOR: f64 = 2.0;
+
 /// The fewest costs of a model of which it can be told what is usual.
 pub const COSTS_MIN: usize = 20;
 
@@ -42,6 +45,10 @@ pub struct CostOutliers {
     pub most_of_rare_models: u64,
     /// Ended tries of which the cost of any call is not known.
     pub without_cost: u64,
+    /// Ended tries that cost nothing, or made no call.
+    pub free: u64,
+    /// Ended tries with a cost in runs that do not state their model.
+    pub without_model: u64,
     /// The dearest first.
     pub outliers: Vec<CostOutlier>,
 }
@@ -51,14 +58,18 @@ impl CostOutliers {
     /// costs are skewed. Only what is too dear is an outlier.
     pub fn of(runs: &[RunWork]) -> Self {
         let mut found = Self::default();
-        let mut by_model: BTreeMap<&Option<String>, Vec<(&RunWork, &IssueKey, f64)>> =
-            BTreeMap::new();
+        let mut by_model: BTreeMap<&str, Vec<(&RunWork, &IssueKey, f64)>> = BTreeMap::new();
         for run in runs {
             for story in run.issues.iter().filter(|story| !story.work.is_open()) {
-                found.without_cost += u64::from(story.work.lacks_cost);
-                if let Some(cost) = story.work.cost.filter(|cost| *cost > 0.0) {
-                    let costs = by_model.entry(&run.model).or_default();
-                    costs.push((run, story.key(), cost));
+                let cost = story.work.cost.filter(|cost| *cost > 0.0);
+                match (cost, &run.model) {
+                    (Some(cost), Some(model)) => {
+                        let costs = by_model.entry(model).or_default();
+                        costs.push((run, story.key(), cost));
+                    }
+                    (Some(_), None) => found.without_model += 1,
+                    (None, _) if story.work.lacks_cost => found.without_cost += 1,
+                    (None, _) => found.free += 1,
                 }
             }
         }
@@ -83,13 +94,14 @@ impl CostOutliers {
         self.judged_cost += costs.iter().map(|(.., cost)| cost).sum::<f64>();
         for ((run, issue, cost), logarithm) in costs.iter().zip(logarithms) {
             let z = scale.z(logarithm);
-            if z >= OUTLIER_Z {
+            let median = scale.median.exp();
+            if z >= OUTLIER_Z && *cost >= OUTLIER_FACTOR * median {
                 self.outliers.push(CostOutlier {
                     run: run.run.clone(),
                     issue: (*issue).clone(),
                     model: run.model.clone(),
                     cost: *cost,
-                    median: scale.median.exp(),
+                    median,
                     z,
                 });
             }

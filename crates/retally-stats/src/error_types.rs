@@ -1,7 +1,7 @@
 use crate::bootstrap::Bootstrap;
 use crate::cluster::Cluster;
 use crate::issue_work::IssueKey;
-use crate::lead::leads;
+use crate::lead::rival_of_first;
 use crate::proportion::{Rate, clustered_rate};
 use crate::run_work::{ErrorCounts, RunWork};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +33,9 @@ pub struct ErrorTypes {
     pub errors: u64,
     /// Different issues with any error, and runs with any beside their issues.
     pub clusters: u64,
-    /// Whether there is evidence that the first type occurs more often than the second.
-    pub is_settled: bool,
+    /// Which of the types is the first of which there is no evidence that it occurs less often than
+    /// the first of all.
+    pub rival: Option<usize>,
 }
 
 /// Where errors occurred that are taken as one cluster.
@@ -79,13 +80,9 @@ impl ErrorTypes {
         for (error_type, places) in &mut types {
             error_type.share = clustered_rate(&clusters(places), bootstrap.confidence);
         }
-        let is_settled = match &types[..] {
-            [(_, first), (_, second), ..] => {
-                let candidates = usize::try_from(all_types).unwrap_or(usize::MAX);
-                leads(&clusters(first), &clusters(second), candidates, bootstrap)
-            }
-            _ => false,
-        };
+        let candidates = usize::try_from(all_types).unwrap_or(usize::MAX);
+        let shares = types.iter().map(|(_, places)| clusters(places));
+        let rival = rival_of_first(shares, candidates, bootstrap);
         Self {
             types: types
                 .into_iter()
@@ -94,8 +91,15 @@ impl ErrorTypes {
             all_types,
             errors: totals.values().sum(),
             clusters: totals.len() as u64,
-            is_settled,
+            rival,
         }
+    }
+}
+
+impl ErrorTypes {
+    /// Returns whether there is evidence that the first occurs more often than each other.
+    pub fn is_settled(&self) -> bool {
+        self.types.len() > 1 && self.rival.is_none()
     }
 }
 

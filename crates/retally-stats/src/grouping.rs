@@ -94,6 +94,12 @@ impl Grouping {
         works.map(|(work, _)| (group.clone(), work)).collect()
     }
 
+    /// Returns the group that a run belongs to whatever it did; `None` of agents, of which one that
+    /// did nothing is in no group.
+    pub fn of_run(&self, state: &RunState) -> Option<Option<String>> {
+        (*self != Self::Agent).then(|| self.group_of(&state.metadata()))
+    }
+
     fn group_of(&self, metadata: &RunMetadata) -> Option<String> {
         let llm = metadata.llm_configuration.as_ref();
         match self {

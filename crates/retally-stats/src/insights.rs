@@ -3,6 +3,7 @@ use crate::correlations::{Difficulty, Trend};
 use crate::cost_outliers::CostOutliers;
 use crate::error_types::ErrorTypes;
 use crate::group::{Counts, Figure, Group};
+use crate::measure::Measure;
 use crate::pipeline_rates::{FirstPass, FlakyPipelines};
 use crate::ranking::Ranking;
 use crate::rework::Rework;
@@ -27,6 +28,8 @@ pub struct Insights {
     pub temperatures: Temperatures,
     /// Pipelines that passed at first, of all names.
     pub first_pass: Figure,
+    /// The different issues of these.
+    pub first_pass_issues: u64,
     /// The same by name.
     pub first_pass_by_name: Vec<FirstPass>,
     /// Debugging cycles and how they were resolved.
@@ -76,6 +79,7 @@ impl Insights {
             models: Ranking::of(&models, bootstrap),
             temperatures: Temperatures::of(runs, bootstrap),
             first_pass: all.first_pass(bootstrap),
+            first_pass_issues: all.clusters(Measure::FirstPassRate).len() as u64,
             first_pass_by_name: FirstPass::of(runs, confidence),
             cycles: all.rework_figures(bootstrap),
             rework: Rework::of(runs, bootstrap),

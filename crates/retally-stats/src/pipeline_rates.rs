@@ -5,7 +5,7 @@ use crate::interval::Confidence;
 use crate::issue_work::IssueKey;
 use crate::proportion::{Rate, clustered_rate};
 use crate::run_work::{PipelineTry, RunWork};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often pipelines of one name passed with the first attempt at an issue.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,8 +68,6 @@ pub struct FlakyPipelines {
     /// By name; first that of which the lower bound of the rate is highest, so that a rate of few
     /// commits is no better than it is sure; then of most commits.
     pub pipelines: Vec<Flakiness>,
-    /// Attempts that name a commit.
-    pub with_commit: u64,
     /// Attempts that do not.
     pub without_commit: u64,
 }
@@ -78,24 +76,26 @@ impl FlakyPipelines {
     /// Counts commits by name, in whatever run or issue they were tried.
     pub fn of(runs: &[RunWork], confidence: Confidence) -> Self {
         let mut found = Self::default();
-        let mut by_commit: BTreeMap<_, Vec<(Option<i64>, bool)>> = BTreeMap::new();
+        let mut by_commit: BTreeMap<_, Vec<&PipelineTry>> = BTreeMap::new();
         for one in runs.iter().flat_map(|run| &run.pipelines) {
             let PipelineTry { project, name, .. } = one;
             let Some(commit) = &one.commit else {
                 found.without_commit += 1;
                 continue;
             };
-            found.with_commit += 1;
             let tries = by_commit.entry((name, project, commit)).or_default();
-            tries.push((one.at_micros, one.success));
+            tries.push(one);
         }
         let mut by_name: BTreeMap<&Option<String>, (Vec<Cluster>, u64)> = BTreeMap::new();
         for ((name, ..), mut tries) in by_commit {
             // Stable: without times, and of equal ones, the order of the log stands.
-            tries.sort_by_key(|(at, _)| *at);
-            let first_failure = tries.iter().position(|(_, success)| !success);
+            tries.sort_by_key(|it| it.at_micros);
+            // Several runs may have seen one attempt.
+            let mut seen = BTreeSet::new();
+            tries.retain(|it| seen.insert((&it.id, it.success)));
+            let first_failure = tries.iter().position(|it| !it.success);
             let after = first_failure.map_or(&[][..], |at| &tries[at + 1..]);
-            let is_flaky = after.iter().any(|(_, success)| *success);
+            let is_flaky = after.iter().any(|it| it.success);
             let (commits, tried_again) = by_name.entry(name).or_default();
             commits.push(Cluster::of(f64::from(u8::from(is_flaky))));
             *tried_again += u64::from(!after.is_empty());

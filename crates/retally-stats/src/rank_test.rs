@@ -59,6 +59,8 @@ pub fn mann_whitney(first: &[f64], second: &[f64], confidence: Confidence) -> Op
 pub struct SignedRank {
     /// The sum of the ranks of the positive differences.
     pub w: f64,
+    /// By how much `w` is above what it would be without any tendency.
+    pub lean: f64,
     /// Two-sided.
     pub p: f64,
 }
@@ -85,14 +87,15 @@ pub fn signed_rank(differences: &[f64]) -> Option<SignedRank> {
     let positive = signed.filter(|(_, difference)| **difference > 0.0);
     let sum: u64 = positive.map(|(rank, _)| rank).sum();
     let w = sum as f64 / 2.0;
+    let n = ranks.len() as f64;
+    let lean = w - n * (n + 1.0) / 4.0;
     let p = if ranks.len() <= EXACT_MAX {
         sign_p(&ranks, sum)
     } else {
-        let n = ranks.len() as f64;
         let variance = n * (n + 1.0) * (2.0 * n + 1.0) / 24.0 - tie_correction(&ranks) / 48.0;
-        normal_p(w - n * (n + 1.0) / 4.0, variance)
+        normal_p(lean, variance)
     };
-    Some(SignedRank { w, p })
+    Some(SignedRank { w, lean, p })
 }
 
 /// Returns the two-sided p value of a deviation in steps of a half or one.

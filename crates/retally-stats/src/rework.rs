@@ -2,7 +2,7 @@ use crate::bootstrap::Bootstrap;
 use crate::cluster::Cluster;
 use crate::interval::Interval;
 use crate::issue_work::IssueKey;
-use crate::lead::leads;
+use crate::lead::{RIVALS_MAX, rival_of_first};
 use crate::run_work::RunWork;
 use std::collections::BTreeMap;
 
@@ -32,8 +32,9 @@ pub struct Rework {
     pub retries: u64,
     /// Different issues with any retry.
     pub issues: u64,
-    /// Whether there is evidence that the first has more retries than the second.
-    pub is_settled: bool,
+    /// Which of the agents is the first of which there is no evidence that it has fewer retries than
+    /// the first of all.
+    pub rival: Option<usize>,
 }
 
 /// What an agent adds on an issue, whichever run it was in.
@@ -47,7 +48,7 @@ impl Rework {
     /// Adds up the rework of all agents, that on open issues too.
     ///
     /// Intervals draw whole issues. Which agent is first is seen in the same data, which its lead
-    /// over the second allows for.
+    /// over each of the next [`RIVALS_MAX`] allows for.
     pub fn of(runs: &[RunWork], bootstrap: Bootstrap) -> Self {
         let mut parts: BTreeMap<&str, BTreeMap<&IssueKey, Part>> = BTreeMap::new();
         let mut totals: BTreeMap<&IssueKey, u64> = BTreeMap::new();
@@ -68,13 +69,9 @@ impl Rework {
         // Stable, so that of equal ones the first by name comes first.
         agents.sort_by_key(|(agent, _)| std::cmp::Reverse((agent.retries, agent.cycles)));
         let shares = |parts: &BTreeMap<&IssueKey, Part>| shares_of(parts, &totals);
-        let is_settled = match &agents[..] {
-            [(_, first), (_, second), ..] => {
-                leads(&shares(first), &shares(second), agents.len(), bootstrap)
-            }
-            _ => false,
-        };
-        for (agent, parts) in agents.iter_mut().take(AGENTS_MAX) {
+        let clusters = agents.iter().map(|(_, parts)| shares(parts));
+        let rival = rival_of_first(clusters, agents.len(), bootstrap);
+        for (agent, parts) in agents.iter_mut().take(RIVALS_MAX) {
             let clusters = shares(parts);
             agent.share = Cluster::total(&clusters).ratio();
             agent.interval = bootstrap.ratio(&clusters).and_then(within_a_share);
@@ -82,14 +79,18 @@ impl Rework {
         Self {
             retries: totals.values().sum(),
             issues: totals.len() as u64,
-            is_settled,
+            rival,
             agents: agents.into_iter().map(|(agent, _)| agent).collect(),
         }
     }
 }
 
-/// Of how many agents the share is told: those of most retries.
-const AGENTS_MAX: usize = 20;
+impl Rework {
+    /// Returns whether there is evidence that the first has more retries than each other.
+    pub fn is_settled(&self) -> bool {
+        self.agents.len() > 1 && self.rival.is_none()
+    }
+}
 
 impl AgentShare {
     fn new(agent: &str, parts: &BTreeMap<&IssueKey, Part>) -> Self {

@@ -68,6 +68,8 @@ pub struct PipelineTry {
     pub project: Option<Arc<str>>,
     /// The workflow's name.
     pub name: Option<String>,
+    /// Its id at its CI service, and the number of the attempt: the same in each run that saw it.
+    pub id: (String, u64),
     /// The commit that it ran on.
     pub commit: Option<String>,
     /// When that was recorded, in microseconds since 1970.
@@ -103,13 +105,17 @@ impl RunWork {
             errors_without_issue: BTreeMap::new(),
             left_out: left_out("errors"),
         };
+        const COUNTED: [&str; 3] = ["debugging_details", "pipeline_details", "errors"];
         for (issue_work, report) in IssueWork::of_run(state) {
             work.add_pipelines(&issue_work.key.project, &report.pipeline_details);
-            work.left_out += report.omitted.values().sum::<u64>();
+            let left_out = COUNTED.map(|list| report.omitted.get(list).copied().unwrap_or(0));
+            work.left_out += left_out.iter().sum::<u64>();
             work.issues.push(IssueStory::of(issue_work, &report));
         }
         let pipelines = state.pipelines_without_issue();
         work.add_pipelines(&project, pipelines);
+        let all = state.pipelines_without_issue_count();
+        work.left_out += all.saturating_sub(pipelines.len() as u64);
         for error in &without_issue.errors {
             let of_type = work.errors_without_issue.entry(error.error_type.clone());
             of_type.or_default().errors += 1;
@@ -123,6 +129,7 @@ impl RunWork {
             Some(PipelineTry {
                 project: project.clone(),
                 name: detail.name.clone(),
+                id: (detail.pipeline_id.clone(), detail.attempt),
                 commit: detail.commit_sha.clone(),
                 at_micros: detail.recorded_at.map(|time| time.as_micros()),
                 success: pipeline_success(&detail.status)?,

@@ -85,7 +85,7 @@ fn of_no_runs_nothing_is_told() {
     assert_eq!(found.temperatures.model, None);
     assert!(found.first_pass.value.is_none() && found.first_pass_by_name.is_empty());
     assert!(found.cycles.iter().all(|figure| figure.base == 0));
-    assert!(found.rework.agents.is_empty() && !found.rework.is_settled);
+    assert!(found.rework.agents.is_empty() && !found.rework.is_settled());
     assert!(found.difficulty.iter().all(|it| it.found.is_none()));
     assert!(found.costs.outliers.is_empty() && found.errors.types.is_empty());
     assert!(found.flaky.pipelines.is_empty());
@@ -140,7 +140,7 @@ fn the_agent_of_most_rework_is_told_with_its_share_of_all() {
     };
     let found = insights(&[run("a", "m", issues(1))]).rework;
     assert_eq!(
-        (found.retries, found.issues, found.is_settled),
+        (found.retries, found.issues, found.is_settled()),
         (54, 12, true)
     );
     let first = &found.agents[0];
@@ -151,24 +151,52 @@ fn the_agent_of_most_rework_is_told_with_its_share_of_all() {
     assert_eq!(first.share, Some(42.0 / 54.0));
     assert!(first.interval.is_some_and(|it| it.contains(42.0 / 54.0)));
     // Where all issues are alike there is no interval; their number is evidence all the same.
-    assert!(insights(&[run("a", "m", issues(0))]).rework.is_settled);
+    assert!(insights(&[run("a", "m", issues(0))]).rework.is_settled());
     assert!(
         !insights(&[run("a", "m", issues(0)[..3].to_vec())])
             .rework
-            .is_settled
+            .is_settled()
     );
     let even = |at: usize| match at % 2 {
         0 => reworked(at, &[("testing", 4), ("coding", 1)]),
         _ => reworked(at, &[("testing", 1), ("coding", 3)]),
     };
     let found = insights(&[run("a", "m", (0..12).map(even).collect())]).rework;
-    assert!(!found.is_settled, "30 to 24 may be chance");
+    assert!(!found.is_settled(), "30 to 24 may be chance");
+}
+
+#[test]
+fn the_first_of_many_is_the_first_of_all_and_not_of_its_neighbour_alone() {
+    let one = |at: usize| match at {
+        0 => reworked(at, &[("first", 2), ("second", 1), ("third", 19)]),
+        _ => reworked(at, &[("first", 2), ("second", 1)]),
+    };
+    let found = insights(&[run("a", "m", (0..20).map(one).collect())]).rework;
+    let agents: Vec<&str> = found.agents.iter().map(|it| &*it.agent).collect();
+    assert_eq!(agents, ["first", "second", "third"]);
+    assert_eq!(found.rival, Some(2), "its retries are all on one issue");
+}
+
+#[test]
+fn what_means_and_ranks_say_against_each_other_is_no_evidence() {
+    // One issue is completed sixty times, and thirty others never.
+    let mut stories = vec![story(1, true); 60];
+    stories.extend((2..32).map(|issue| story(issue, false)));
+    let other = (101..131)
+        .map(|issue| story(issue, issue % 5 < 3))
+        .collect();
+    let found = insights(&[run("a", "rerun", stories), run("b", "plain", other)]).models;
+    assert_eq!(found.groups[0].name, "rerun");
+    assert!(!found.is_settled());
+    let contrast = found.groups[1].first_against.expect("they are compared");
+    assert!(contrast.is_contradictory && contrast.p == 1.0);
 }
 
 fn attempt(name: &str, commit: &str, at_micros: Option<i64>, success: bool) -> PipelineTry {
     PipelineTry {
         project: None,
         name: Some(name.to_owned()),
+        id: (format!("{name} {commit} {at_micros:?}"), 1),
         commit: Some(commit.to_owned()),
         at_micros,
         success,
@@ -187,7 +215,7 @@ fn a_pipeline_is_flaky_on_a_commit_where_it_failed_and_succeeded_later() {
         attempt("ci", "c3", Some(1), false),
         attempt("ci", "c4", Some(1), false),
         attempt("ci", "c4", Some(2), false),
-        attempt("lint", "c1", None, false),
+        attempt("lint", "c1", Some(1), false),
         attempt("lint", "c2", None, true),
         PipelineTry {
             commit: None,
@@ -195,9 +223,14 @@ fn a_pipeline_is_flaky_on_a_commit_where_it_failed_and_succeeded_later() {
         },
     ];
     let mut other = run("b", "m", Vec::new());
-    other.pipelines = vec![attempt("lint", "c1", None, true)];
+    other.pipelines = vec![
+        attempt("lint", "c1", Some(2), true),
+        // Seen by both runs, which is no other try.
+        attempt("ci", "c1", Some(1), false),
+        attempt("lint", "c2", None, true),
+    ];
     let found = insights(&[one, other]).flaky;
-    assert_eq!((found.with_commit, found.without_commit), (11, 1));
+    assert_eq!(found.without_commit, 1);
     let counts = |at: usize| {
         let it: &retally_stats::Flakiness = &found.pipelines[at];
         (it.name.as_deref(), it.flaky, it.tried_again, it.commits)
@@ -364,7 +397,7 @@ fn chance_alone_seldom_makes_an_agent_of_most_rework() {
                 reworked(at, &names.iter().map(&mut of).collect::<Vec<_>>())
             };
             let issues = (0..30).map(&mut one).collect();
-            insights(&[run("a", "m", issues)]).rework.is_settled
+            insights(&[run("a", "m", issues)]).rework.is_settled()
         });
         assert!(share <= bound(400), "{agents} agents: {share}");
     }

@@ -3,7 +3,7 @@ use crate::terminal::printable;
 use clap::ValueEnum;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
-    TableStyle,
+    TableStyle, Width,
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -70,6 +70,11 @@ impl Column {
 
 /// The longest name that people are shown whole.
 const NAME_COLUMNS_MAX: usize = 60;
+
+/// What stands around the text of a column, in columns of the terminal: a space on both sides,
+/// which are part of its width, and a line.
+const AROUND: usize = PADDING + 1;
+const PADDING: usize = 2;
 
 /// The least width that is left to a column whose cells may be broken.
 const FOLDED_WIDTH_MIN: usize = 12;
@@ -226,12 +231,15 @@ impl Sheet {
                 }
             }));
         }
-        for (place, (column, _)) in columns().enumerate() {
-            if column.is_whole
-                && let Some(shown) = table.column_mut(place)
-            {
-                shown.set_constraint(ColumnConstraint::ContentWidth);
-            }
+        for (place, (column, at)) in columns().enumerate() {
+            let Some(shown) = table.column_mut(place) else {
+                continue;
+            };
+            let least = u16::try_from(self.width_of(at) - AROUND + PADDING).unwrap_or(u16::MAX);
+            shown.set_constraint(match column.is_whole {
+                true => ColumnConstraint::ContentWidth,
+                false => ColumnConstraint::LowerBoundary(Width::Fixed(least)),
+            });
         }
         table
     }
@@ -253,7 +261,6 @@ impl Sheet {
 
     /// Returns the least width of a column with what stands around it.
     fn width_of(&self, at: usize) -> usize {
-        const AROUND: usize = 3;
         let column = &self.columns[at];
         let cells = self
             .rows

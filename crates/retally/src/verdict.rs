@@ -59,7 +59,10 @@ fn verdict_of_success(
     if success.is_evident(comparison.bootstrap) {
         return format!("{group} {} {baseline}: {numbers}", way(success));
     }
-    let advice = advice(comparison.bootstrap, comparison.tests, success).unwrap_or_default();
+    let advice = match success.is_contradictory {
+        true => "; rates and the order of issues disagree".to_owned(),
+        false => advice(comparison.bootstrap, comparison.tests, success).unwrap_or_default(),
+    };
     format!("no evidence that {group} and {baseline} differ in success: {numbers}{advice}")
 }
 

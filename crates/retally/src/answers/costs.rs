@@ -16,7 +16,9 @@ pub(super) fn outliers(insights: &Insights, names: Names) -> Answer {
         .minor()
         .number("cost_usd", "USD")
         .number("times_median", "× median")
-        .number("z", "z");
+        .number("z", "z")
+        .name("project", "Project")
+        .minor();
     for it in costs.outliers.iter().take(ROWS_MAX) {
         sheet.push(vec![
             json!(&*it.issue.issue),
@@ -25,6 +27,7 @@ pub(super) fn outliers(insights: &Insights, names: Names) -> Answer {
             in_unit("cost_usd", false, it.cost),
             rounded(it.cost / it.median, 1),
             rounded(it.z, 1),
+            json!(it.issue.project.as_deref()),
         ]);
     }
     Answer {
@@ -42,6 +45,13 @@ fn text(costs: &CostOutliers, counts: Counts, names: Names) -> String {
     if costs.without_cost > 0 {
         let without = count_tries(costs.without_cost, counts);
         beside += &format!(" Of {without} the cost is not known.");
+    }
+    if costs.without_model > 0 {
+        let without = count_tries(costs.without_model, counts);
+        beside += &format!(" {without} of runs that state no model cannot be judged.");
+    }
+    if costs.free > 0 {
+        beside += &format!(" {} cost nothing.", count_tries(costs.free, counts));
     }
     if costs.judged == 0 {
         return format!(

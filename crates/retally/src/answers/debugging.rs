@@ -27,8 +27,11 @@ pub(super) fn cycles(insights: &Insights) -> Answer {
             let untouched = of("issues_without_cycle_rate").and_then(|figure| figure.value);
             let untouched = percent(untouched.unwrap_or_default());
             format!(
-                "{} debugging cycles per issue{interval}, and none on {untouched} % of {}.{}",
-                short(mean),
+                "{} per issue{interval}, and none on {untouched} % of {}.{}",
+                match &*short(mean) {
+                    "1" => "1 debugging cycle".to_owned(),
+                    mean => format!("{mean} debugging cycles"),
+                },
                 count_tries(ended, insights.counts),
                 resolution(
                     of("resolved_cycles_rate"),
@@ -146,9 +149,10 @@ fn of_agents(rework: &Rework, counts: Counts, names: Names) -> (String, bool) {
             format!("All {retries} retries are of {name}, on {issues} issues."),
             true,
         ),
-        Some(_) if rework.is_settled => (format!("{name} does: {lead} of all rework."), true),
+        Some(_) if rework.is_settled() => (format!("{name} does: {lead} of all rework."), true),
         Some(second) => {
-            let second = names.show(&second.agent);
+            let rival = rework.rival.and_then(|at| rework.agents.get(at));
+            let second = names.show(&rival.unwrap_or(second).agent);
             let text = format!(
                 "{NOT_ENOUGH} to name one: {name} has {lead} of all rework, but its lead over \
                  {second} may be chance."

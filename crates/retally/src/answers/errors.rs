@@ -69,7 +69,10 @@ fn text(errors: &ErrorTypes, counts: Counts, names: Names) -> (String, bool) {
         errors.errors,
     );
     let Some(share) = first.share.filter(|_| errors.clusters >= few) else {
-        let places = count(errors.clusters, "issue");
+        let places = match errors.clusters {
+            1 => "1 issue or run".to_owned(),
+            several => format!("{several} issues or runs"),
+        };
         let text = format!(
             "{NOT_ENOUGH}: there are errors on {places} only, and it takes {few}; {name} has {own} \
              of {all} so far."
@@ -83,12 +86,13 @@ fn text(errors: &ErrorTypes, counts: Counts, names: Names) -> (String, bool) {
     );
     match errors.types.get(1) {
         None => (format!("All {all} errors are {name}."), true),
-        Some(_) if errors.is_settled => {
+        Some(_) if errors.is_settled() => {
             let types = count(errors.all_types, "type");
             (format!("{name} is: {numbers}, of {types}."), true)
         }
         Some(second) => {
-            let second = names.show(&second.error_type);
+            let rival = errors.rival.and_then(|at| errors.types.get(at));
+            let second = names.show(&rival.unwrap_or(second).error_type);
             let text = format!(
                 "{NOT_ENOUGH} to name one: {name} has {numbers}, but its lead over {second} may be \
                  chance."

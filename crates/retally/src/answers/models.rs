@@ -88,10 +88,17 @@ fn best(ranking: &Ranking, kind: &Kind, names: Names) -> String {
             let p = ranking.groups.iter().filter_map(first_holm_p);
             let p = shown_p(p.fold(0.0, f64::max));
             let than = match ranking.ranked {
-                2 => format!("than {}", names.show(&ranking.groups[1].name)),
-                _ => format!("than each other {one}"),
+                2 => names.show(&ranking.groups[1].name),
+                several => format!("each of the {} other {one}s", several - 1),
             };
-            format!("{name} completes {rate}, more {than} (Holm p {p}).")
+            let others = match ranking.groups.len() - ranking.ranked + ranking.left_out {
+                0 => String::new(),
+                others => format!(
+                    " {} with fewer tries cannot be compared.",
+                    count(others as u64, one)
+                ),
+            };
+            format!("{name} completes {rate}, more than {than} (Holm p {p}).{others}")
         }
         _ => format!(
             "{NOT_ENOUGH} to call one best: {name} completes {rate}, {}.",
@@ -118,7 +125,7 @@ fn first_holm_p(group: &RankedGroup) -> Option<f64> {
 fn rivals(ranking: &Ranking, names: Names) -> String {
     let rivals: Vec<&RankedGroup> = ranking.rivals().collect();
     let Some(nearest) = rivals.first() else {
-        return "and nobody else is near".to_owned();
+        return String::new();
     };
     let others = match rivals.len() {
         1 => String::new(),
@@ -143,11 +150,13 @@ fn sheet(ranking: &Ranking, kind: &Kind) -> Sheet {
     let mut sheet = Sheet::new()
         .name(kind.one, kind.title)
         .number("issues", "Issues")
+        .minor()
         .number("tries", "Tries")
         .minor()
         .number("success_rate", "Success, %")
         .interval("95 % interval")
-        .number("holm_p", "v. first: Holm p");
+        .number("holm_p", "v. first: Holm p")
+        .minor();
     for group in ranking.groups.iter().take(ROWS_MAX) {
         let rate = &group.rate;
         sheet.push(vec![

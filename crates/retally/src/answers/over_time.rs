@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 pub(super) fn trend(insights: &Insights) -> Answer {
     let trends: Vec<&Trend> = insights.trends.iter().filter(|it| it.runs > 0).collect();
     let most = trends.iter().map(|it| it.runs).max().unwrap_or(0);
-    let is_enough = most >= TREND_RUNS_MIN as u64;
+    let has_runs = most >= TREND_RUNS_MIN as u64;
+    let is_enough = has_runs && trends.iter().any(|it| it.found.is_some());
     let level = 1.0 - insights.bootstrap.confidence.level();
     let is_evident = |it: &&&Trend| it.holm_p.is_some_and(|p| p <= level);
     let evident: Vec<String> = trends.iter().filter(is_evident).map(|it| of(it)).collect();
     let runs = count(most, "run");
-    let text = if !is_enough {
+    let text = if has_runs && !is_enough {
+        format!("{NOT_ENOUGH}: {runs} started at the same time, or nothing differs between them.")
+    } else if !is_enough {
         format!(
             "{NOT_ENOUGH}: a trend takes {TREND_RUNS_MIN} runs with times and issues that ended, \
              not {most}."
@@ -27,7 +30,9 @@ pub(super) fn trend(insights: &Insights) -> Answer {
     let mut sheet = Sheet::new()
         .label("measure", "What")
         .number("earlier", "Earlier")
+        .minor()
         .number("later", "Later")
+        .minor()
         .number("rho", "rho")
         .interval("95 % interval")
         .number("holm_p", "Holm p")

@@ -6,7 +6,7 @@ use crate::verdict::percent;
 use retally_stats::{Flakiness, Insights};
 use serde_json::json;
 
-/// The fewest pipelines, or commits, of which a share is told.
+/// The fewest issues, or commits, of which a share is told.
 const BASE_MIN: u64 = 5;
 
 /// What a pipeline without a name is called in a sentence.
@@ -16,21 +16,23 @@ pub(super) fn first_pass(insights: &Insights, names: Names) -> Answer {
     let figure = &insights.first_pass;
     let by_name = &insights.first_pass_by_name;
     let of_all = figure.value.zip(figure.interval);
-    let of_all = of_all.filter(|_| figure.base >= BASE_MIN);
+    let of_all = of_all.filter(|_| insights.first_pass_issues >= BASE_MIN);
     let text = match of_all {
         Some((value, interval)) => {
-            let (value, interval) = (percent(value), of_share(interval));
             let base = figure.base;
             let worst = by_name.iter().filter(|it| it.base >= BASE_MIN);
             let worst = worst.min_by(|left, right| {
                 let (left, right) = (left.rate.interval, right.rate.interval);
                 left.high.total_cmp(&right.high)
             });
-            let worst = worst.filter(|_| by_name.len() > 1).map(|it| {
+            // Of equal ones none is the least.
+            let worst = worst.filter(|it| it.rate.interval.high < value);
+            let worst = worst.map(|it| {
                 let name = names.show_or(it.name.as_deref(), NO_NAME);
                 let (value, interval) = (percent(it.rate.value), of_share(it.rate.interval));
                 format!(" The least is {value} % {interval}, of {name}.")
             });
+            let (value, interval) = (percent(value), of_share(interval));
             format!(
                 "{value} % {interval} of pipelines pass at the first attempt, of {base} that \
                  succeeded or failed on an issue.{}",
@@ -38,9 +40,9 @@ pub(super) fn first_pass(insights: &Insights, names: Names) -> Answer {
             )
         }
         None => format!(
-            "{NOT_ENOUGH}: {} of an issue succeeded or failed, and it takes {BASE_MIN} \
+            "{NOT_ENOUGH}: pipelines of {} succeeded or failed, and it takes {BASE_MIN} \
              (pipeline.recorded with an issue).",
-            count(figure.base, "pipeline")
+            count(insights.first_pass_issues, "issue")
         ),
     };
     let mut sheet = Sheet::new()
@@ -70,19 +72,22 @@ pub(super) fn first_pass(insights: &Insights, names: Names) -> Answer {
 
 pub(super) fn flaky(insights: &Insights, names: Names) -> Answer {
     let flaky = &insights.flaky;
-    let commits: u64 = flaky.pipelines.iter().map(|it| it.commits).sum();
-    let tried_again: u64 = flaky.pipelines.iter().map(|it| it.tried_again).sum();
-    let is_enough = commits >= BASE_MIN && tried_again > 0;
-    let text = match flaky.pipelines.first() {
-        Some(first) if is_enough => of_the_worst(first, tried_again, names),
-        Some(_) if commits >= BASE_MIN => format!(
-            "{NOT_ENOUGH}: on none of {commits} commits was a pipeline tried again after it had \
-             failed, and only that can show it."
+    let judged = || flaky.pipelines.iter().filter(|it| it.commits >= BASE_MIN);
+    let commits = judged().map(|it| it.commits).sum();
+    let most = flaky.pipelines.iter().map(|it| it.commits).max();
+    let tried_again: u64 = judged().map(|it| it.tried_again).sum();
+    let is_enough = tried_again > 0;
+    let text = match judged().next() {
+        Some(first) if is_enough => of_the_worst(first, judged().count(), tried_again, names),
+        Some(_) => format!(
+            "{NOT_ENOUGH}: on none of {} was a pipeline tried again after it had \
+             failed, and only that can show it.",
+            count(commits, "commit")
         ),
         _ => format!(
-            "{NOT_ENOUGH}: pipelines succeeded or failed on {} that they name, and it takes \
+            "{NOT_ENOUGH}: no pipeline succeeded or failed on more than {} that it names, and it takes \
              {BASE_MIN} (pipeline.recorded with commit_sha); {} named none.",
-            count(commits, "commit"),
+            count(most.unwrap_or(0), "commit"),
             flaky.without_commit
         ),
     };
@@ -113,7 +118,7 @@ pub(super) fn flaky(insights: &Insights, names: Names) -> Answer {
     }
 }
 
-fn of_the_worst(first: &Flakiness, tried_again: u64, names: Names) -> String {
+fn of_the_worst(first: &Flakiness, all: usize, tried_again: u64, names: Names) -> String {
     let again = format!(
         "Only a failed commit that is tried again can show it; {}.",
         match tried_again {
@@ -125,8 +130,12 @@ fn of_the_worst(first: &Flakiness, tried_again: u64, names: Names) -> String {
         return format!("No pipeline failed and then passed on the same commit. {again}");
     }
     let name = names.show_or(first.name.as_deref(), NO_NAME);
+    let most = match all {
+        1 => String::new(),
+        several => format!(", the highest lower bound of {several} pipelines"),
+    };
     format!(
-        "Most often {name}: on {} of {}, {} % {}, it failed and then passed. {again}",
+        "{name} failed and then passed on {} of {}, {} % {}{most}. {again}",
         first.flaky,
         count(first.commits, "commit"),
         percent(first.rate.value),

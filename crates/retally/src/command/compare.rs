@@ -46,7 +46,11 @@ fn grouping(options: &Compare) -> Grouping {
 }
 
 /// What a run did, by group.
-type Parts = Vec<(Option<String>, IssueWork)>;
+struct Parts {
+    /// The group that the run belongs to, also where it did nothing.
+    own: Option<Option<String>>,
+    work: Vec<(Option<String>, IssueWork)>,
+}
 
 /// Returns the groups, the baseline first, and how many runs could not be read.
 fn groups_by(setting: &Setting, options: &Compare) -> Result<(Vec<Group>, usize)> {
@@ -55,7 +59,10 @@ fn groups_by(setting: &Setting, options: &Compare) -> Result<(Vec<Group>, usize)
     let mut by_name: BTreeMap<Option<String>, Group> = BTreeMap::new();
     for parts in parts {
         let mut of_run: BTreeMap<Option<String>, Vec<IssueWork>> = BTreeMap::new();
-        for (name, work) in parts {
+        if let Some(own) = parts.own {
+            of_run.entry(own).or_default();
+        }
+        for (name, work) in parts.work {
             of_run.entry(name).or_default().push(work);
         }
         for (name, work) in of_run {
@@ -126,7 +133,11 @@ fn two_sets(setting: &Setting, options: &Compare) -> Result<(Vec<Group>, usize)>
         Ok(Group {
             name: Some(name),
             runs: parts.len() as u64,
-            work: parts.into_iter().flatten().map(|(_, work)| work).collect(),
+            work: parts
+                .into_iter()
+                .flat_map(|it| it.work)
+                .map(|(_, work)| work)
+                .collect(),
         })
     };
     let groups = vec![group(&against, "the other")?, group(&runs, "the")?];
@@ -140,7 +151,10 @@ fn read(
     grouping: &Grouping,
 ) -> Result<(Vec<Parts>, usize)> {
     let as_of = options.as_of.as_deref();
-    read_runs(setting, runs, as_of, |state| grouping.work_of(state))
+    read_runs(setting, runs, as_of, |state| Parts {
+        own: grouping.of_run(state),
+        work: grouping.work_of(state),
+    })
 }
 
 fn print(

@@ -29,12 +29,6 @@ pub(crate) fn run(setting: &Setting, options: &Options) -> Result<Exit> {
         setting.say("no runs to look at (start one with `retally start --project P`)");
     }
     let insights = Insights::of(&works, bootstrap);
-    if insights.left_out > 0 {
-        setting.say(&format!(
-            "note: {} entries of lists that are too long for reports are left out",
-            insights.left_out
-        ));
-    }
     let format = setting.format.unwrap_or(Format::Table);
     let is_asked = |it: &&Question| options.only.is_empty() || options.only.contains(it);
     let asked = Question::value_variants().iter().filter(is_asked);
@@ -62,6 +56,10 @@ struct InsightsJson<'a> {
     runs: u64,
     issues: u64,
     tries: u64,
+    completed: u64,
+    failed: u64,
+    skipped: u64,
+    abandoned: u64,
     open: u64,
     left_out: u64,
     insights: &'a [Answer],
@@ -80,6 +78,10 @@ fn print_json(
         runs: insights.runs,
         issues: insights.counts.issues,
         tries: insights.counts.tries,
+        completed: insights.counts.completed,
+        failed: insights.counts.failed,
+        skipped: insights.counts.skipped,
+        abandoned: insights.counts.abandoned,
         open: insights.counts.open,
         left_out: insights.left_out,
         insights: answers,
@@ -118,13 +120,28 @@ fn head(insights: &Insights, as_of: Option<&str>) -> String {
         true => String::new(),
         false => format!(", tried {} times", counts.tries),
     };
-    let open = match counts.open {
+    let outcomes = [
+        (counts.completed, "completed"),
+        (counts.failed, "failed"),
+        (counts.skipped, "skipped"),
+        (counts.abandoned, "abandoned"),
+        (counts.open, "still open"),
+    ];
+    let outcomes = outcomes.iter().filter(|(number, _)| *number > 0);
+    let outcomes: Vec<String> = outcomes
+        .map(|(number, how)| format!("{number} {how}"))
+        .collect();
+    let outcomes = match outcomes.is_empty() {
+        true => String::new(),
+        false => format!(": {}", outcomes.join(", ")),
+    };
+    let left_out = match insights.left_out {
         0 => String::new(),
-        open => format!(", {open} still open"),
+        more => format!(" {more} entries of lists that are too long for reports are left out."),
     };
     let as_of = as_of.map_or(String::new(), |time| format!(" As of {time}."));
     format!(
-        "{}, {}{repeated}{open}.{as_of}",
+        "{}, {}{repeated}{outcomes}.{as_of}{left_out}",
         count(insights.runs, "run"),
         count(counts.issues, "issue")
     )
