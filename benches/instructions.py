@@ -44,12 +44,12 @@ WORKS = [
         4_530,
         [WORK, "append", "{new}", "--events", "{events}", "--batch", "64"],
     ),
-    Work("read, check and parse a line", 2_510, [WORK, "read", "{root}"]),
-    Work("the same and fold its event", 3_490, [WORK, "fold", "{root}"]),
+    Work("read, check and parse a line", 2_020, [WORK, "read", "{root}"]),
+    Work("the same and fold its event", 2_990, [WORK, "fold", "{root}"]),
     # Long enough to be read ahead, by one thread.
     Work(
         "rebuild --dry-run, reports included",
-        3_930,
+        3_500,
         [RETALLY, "rebuild", "--dry-run", "--format", "jsonl", "--quiet", "--root", "{root}"],
         sizes=(10_000, 40_000),
     ),

@@ -67,6 +67,7 @@ mod source;
 mod stamps;
 mod storage;
 mod timestamp;
+mod words;
 mod writer;
 
 pub use append_error::AppendError;

@@ -4,7 +4,7 @@
 //! Only lines that can be trusted are taken here; at any other the stretch ends, and what there is
 //! to say of it is said where lines are read one by one.
 
-use crate::line::{SoundLine, parse_line};
+use crate::line::{SoundLine, parse_line_into};
 use crate::segment_reader::{Content, Item};
 use crate::source::Source;
 use rayon::prelude::*;
@@ -116,14 +116,15 @@ impl<'b> Piece<'b> {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[start..end];
-            match parse_line(line) {
-                Ok(sound) => lines.push((line, sound)),
-                Err(_) => {
-                    return Self {
-                        lines,
-                        is_whole: false,
-                    };
-                }
+            // Pushed before it is read: a line is some hundred bytes to move.
+            lines.push((line, SoundLine::default()));
+            let last = lines.last_mut();
+            if last.is_none_or(|(_, sound)| parse_line_into(line, sound).is_err()) {
+                lines.pop();
+                return Self {
+                    lines,
+                    is_whole: false,
+                };
             }
             start = end + 1;
         }
