@@ -92,18 +92,32 @@ pub(crate) fn parse_line(line: &[u8]) -> Result<SoundLine<'_>, Damage> {
 /// Does that into a place that is there already, for a line is some hundred bytes to move. What
 /// stands there after an error means nothing.
 pub(crate) fn parse_line_into<'a>(line: &'a [u8], sound: &mut SoundLine<'a>) -> Result<(), Damage> {
-    if line.len() > LINE_BYTES_MAX {
-        return Err(Damage::TooLong);
-    }
-    let is_sealed = match Seal::of(line) {
-        Seal::Right => true,
-        Seal::Wrong => return Err(Damage::Checksum),
-        Seal::Absent => false,
-    };
+    let is_sealed = check_seal(line)?;
     if !is_sealed || read_canonical(line, sound).is_none() {
         *sound = parse_json(line, is_sealed)?;
     }
     Ok(())
+}
+
+/// Does that for a line of many that were found to be UTF-8 at once.
+pub(crate) fn parse_text_into<'a>(line: &'a str, sound: &mut SoundLine<'a>) -> Result<(), Damage> {
+    let is_sealed = check_seal(line.as_bytes())?;
+    if !is_sealed || canonical_line::read(line, SEAL_BYTES, sound).is_none() {
+        *sound = parse_json(line.as_bytes(), is_sealed)?;
+    }
+    Ok(())
+}
+
+/// Returns whether a line bears a checksum, which then is right.
+fn check_seal(line: &[u8]) -> Result<bool, Damage> {
+    if line.len() > LINE_BYTES_MAX {
+        return Err(Damage::TooLong);
+    }
+    match Seal::of(line) {
+        Seal::Right => Ok(true),
+        Seal::Wrong => Err(Damage::Checksum),
+        Seal::Absent => Ok(false),
+    }
 }
 
 /// Reads a sealed line in the form in which retally writes it, or returns `None`.
