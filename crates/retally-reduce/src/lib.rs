@@ -28,6 +28,7 @@ mod issues;
 mod lifetime;
 mod model_pattern;
 mod moment;
+mod named;
 mod open_list;
 mod pipeline_status;
 mod pipelines;
