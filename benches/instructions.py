@@ -48,12 +48,12 @@ WORKS = [
         2_510,
         [WORK, "append", "{new}", "--events", "{events}", "--batch", "64"],
     ),
-    Work("read, check and parse a line", 2_520, [WORK, "read", "{root}"]),
-    Work("the same and fold its event", 3_450, [WORK, "fold", "{root}"]),
+    Work("read, check and parse a line", 1_950, [WORK, "read", "{root}"]),
+    Work("the same and fold its event", 2_820, [WORK, "fold", "{root}"]),
     # Long enough to be read ahead, by one thread.
     Work(
         "rebuild --dry-run, reports included",
-        3_970,
+        3_400,
         [RETALLY, "rebuild", "--dry-run", "--format", "jsonl", "--quiet", "--root", "{root}"],
         sizes=(10_000, 40_000),
     ),

@@ -8,20 +8,20 @@ use crate::envelope::{Draft, Envelope, ExtraFields};
 use crate::event::Event;
 use crate::field::FieldValue;
 use crate::line::SoundLine;
+use crate::number::Decimal;
 use crate::timestamp::Timestamp;
+use crate::words::{leading_digits, special_byte};
 use std::borrow::Cow;
 
 /// How long a time is that retally writes.
 const TIME_BYTES: usize = "2024-12-03T14:30:22.123456Z".len();
 
-/// More digits than this may be more than a count can be.
-const COUNT_DIGITS_MAX: usize = 15;
-
-/// Reads what stands in front of the checksum of a sealed line, or returns `None` where that is
-/// not in the canonical form, or holds what is read as JSON only.
+/// Reads what stands in front of the seal of a sealed line, which takes its last `seal_bytes`, into
+/// `sound`, or returns `None` where that is not in the canonical form, or holds what is read as
+/// JSON only.
 #[inline]
-pub(crate) fn read(body: &str) -> Option<SoundLine<'_>> {
-    let mut values = Values::new(body);
+pub(crate) fn read<'a>(line: &'a str, seal_bytes: usize, sound: &mut SoundLine<'a>) -> Option<()> {
+    let mut values = Values { rest: line };
     values.skip("{\"seq\":")?;
     let seq = values.count()?;
     values.skip(",\"ts\":\"")?;
@@ -29,27 +29,29 @@ pub(crate) fn read(body: &str) -> Option<SoundLine<'_>> {
     values.skip("\",\"type\":")?;
     let type_name = values.text()?;
     let key = values.optional::<Cow<'_, str>>(",\"key\":")?;
-    let event = Event::from_canonical(type_name, &mut values)?;
-    values.rest.is_empty().then_some(())?;
-    let (seq, extra) = (Some(seq), ExtraFields::default());
-    Some(SoundLine {
-        seq,
-        ts: Some(ts),
-        is_sealed: true,
-        content: Ok(Envelope {
+    Event::from_canonical(type_name, &mut values, |event, values| {
+        (values.rest.len() == seal_bytes).then_some(())?;
+        let (seq, extra) = (Some(seq), ExtraFields::default());
+        *sound = SoundLine {
             seq,
-            ts,
-            key,
-            event,
-            extra,
-        }),
+            ts: Some(ts),
+            is_sealed: true,
+            content: Ok(Envelope {
+                seq,
+                ts,
+                key,
+                event,
+                extra,
+            }),
+        };
+        Some(())
     })
 }
 
 /// Reads an event to append whose keys stand in that order too, without number and checksum, or
 /// returns `None` where it has to be read as JSON.
 pub(crate) fn read_draft(text: &str) -> Option<Draft<'_>> {
-    let mut values = Values::new(text);
+    let mut values = Values { rest: text };
     values.skip("{\"type\":")?;
     let type_name = values.text()?;
     let ts = match values.skip(",\"ts\":\"") {
@@ -61,12 +63,13 @@ pub(crate) fn read_draft(text: &str) -> Option<Draft<'_>> {
         None => None,
     };
     let key = values.optional::<Cow<'_, str>>(",\"key\":")?;
-    let event = Event::from_canonical(type_name, &mut values)?;
-    (values.rest == b"}").then_some(Draft {
-        ts,
-        key,
-        event,
-        extra: ExtraFields::default(),
+    Event::from_canonical(type_name, &mut values, |event, values| {
+        (values.rest == "}").then_some(Draft {
+            ts,
+            key,
+            event,
+            extra: ExtraFields::default(),
+        })
     })
 }
 
@@ -75,21 +78,15 @@ pub(crate) fn read_draft(text: &str) -> Option<Draft<'_>> {
 ///
 /// The short ones are inlined, so that each key is compared as the constant that it is.
 pub(crate) struct Values<'a> {
-    body: &'a str,
-    /// The end of the body that is not read yet.
-    rest: &'a [u8],
+    /// What is not read yet.
+    rest: &'a str,
 }
 
 impl<'a> Values<'a> {
-    fn new(body: &'a str) -> Self {
-        let rest = body.as_bytes();
-        Self { body, rest }
-    }
-
     /// Passes over a text that is expected.
     #[inline(always)]
     pub(crate) fn skip(&mut self, expected: &str) -> Option<()> {
-        self.rest = self.rest.strip_prefix(expected.as_bytes())?;
+        self.rest = self.rest.strip_prefix(expected)?;
         Some(())
     }
 
@@ -110,58 +107,50 @@ impl<'a> Values<'a> {
     }
 
     /// Reads a string without escapes.
+    #[inline(always)]
     pub(crate) fn text(&mut self) -> Option<&'a str> {
-        let inner = self.rest.strip_prefix(b"\"")?;
-        let length = special_byte(inner)?;
-        let start = self.body.len() - inner.len();
-        self.rest = inner[length..].strip_prefix(b"\"")?;
-        self.body.get(start..start + length)
+        self.skip("\"")?;
+        let text = self.pass(special_byte(self.rest.as_bytes())?)?;
+        self.skip("\"")?;
+        Some(text)
     }
 
     /// Reads a time in the form in which it is written.
     fn time(&mut self) -> Option<Timestamp> {
-        let (time, rest) = self.rest.split_first_chunk::<TIME_BYTES>()?;
-        self.rest = rest;
-        Timestamp::parse_canonical(time)
+        let time = Timestamp::parse_canonical(self.rest.as_bytes().first_chunk()?)?;
+        self.pass(TIME_BYTES)?;
+        Some(time)
     }
 
     /// Reads an integer without sign.
+    #[inline(always)]
     pub(crate) fn count(&mut self) -> Option<u64> {
-        let mut value = 0;
-        let mut length = 0;
-        while let Some(digit @ b'0'..=b'9') = self.rest.get(length) {
-            value = value * 10 + u64::from(digit - b'0');
-            length += 1;
-            if length > COUNT_DIGITS_MAX {
-                return None;
-            }
-        }
-        self.pass_integer(length)?;
+        let (value, digits) = leading_digits(self.rest.as_bytes());
+        self.pass_integer(digits)?;
         Some(value)
     }
 
-    /// Reads the text of an integer without sign, however long.
+    /// Reads the text of an integer without sign that is as short as a count.
+    #[inline(always)]
     pub(crate) fn integer(&mut self) -> Option<&'a str> {
-        let start = self.body.len() - self.rest.len();
-        let length = self.digits();
-        self.pass_integer(length)?;
-        self.body.get(start..start + length)
+        let (_, digits) = leading_digits(self.rest.as_bytes());
+        self.pass_integer(digits)
     }
 
-    /// Reads the text of a number without sign and exponent.
-    pub(crate) fn decimal(&mut self) -> Option<&'a str> {
-        let start = self.body.len() - self.rest.len();
-        let whole = self.digits();
-        self.pass_integer(whole)?;
-        if self.skip(".").is_some() {
-            let fraction = self.digits();
-            self.rest = &self.rest[fraction..];
-            (fraction > 0).then_some(())?;
+    /// Reads a number without sign and exponent that a decimal holds exactly.
+    pub(crate) fn decimal(&mut self) -> Option<Decimal> {
+        let whole = self.count()?;
+        if self.skip(".").is_none() {
+            return Decimal::from_parts(whole, 0, 0);
         }
-        self.body.get(start..self.body.len() - self.rest.len())
+        let (fraction, decimals) = leading_digits(self.rest.as_bytes());
+        (decimals > 0).then_some(())?;
+        self.pass(decimals)?;
+        Decimal::from_parts(whole, fraction, decimals)
     }
 
     /// Reads `true` or `false`.
+    #[inline(always)]
     pub(crate) fn flag(&mut self) -> Option<bool> {
         match self.skip("true") {
             Some(()) => Some(true),
@@ -169,52 +158,28 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Returns how many digits stand here.
-    fn digits(&self) -> usize {
-        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit());
-        digits.count()
-    }
-
     /// Passes over so many digits, if they are an integer in its one form.
-    fn pass_integer(&mut self, digits: usize) -> Option<()> {
-        let (integer, rest) = self.rest.split_at(digits);
-        self.rest = rest;
-        matches!(integer, [_] | [b'1'..=b'9', ..]).then_some(())
+    #[inline(always)]
+    fn pass_integer(&mut self, digits: usize) -> Option<&'a str> {
+        let is_canonical = digits == 1 || !self.rest.starts_with('0');
+        (is_canonical && digits > 0).then_some(())?;
+        self.pass(digits)
     }
-}
 
-/// Returns the place of the first byte that ends a string or must not stand in it as it is:
-/// a quotation mark, a backslash, a control character.
-///
-/// Eight bytes are looked at in one word: a byte less the one that is looked for borrows from its
-/// highest bit if it is 0, and a higher byte is misled only by a lower one that was found.
-pub(crate) fn special_byte(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
-    let mut rest = bytes;
-    while let Some((word, behind)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
-        let found = (quote | backslash | control) & HIGH;
-        if found != 0 {
-            let before = bytes.len() - rest.len();
-            return Some(before + found.trailing_zeros() as usize / 8);
-        }
-        rest = behind;
+    /// Passes over so many bytes and returns them.
+    #[inline(always)]
+    fn pass(&mut self, bytes: usize) -> Option<&'a str> {
+        let (passed, rest) = self.rest.split_at_checked(bytes)?;
+        self.rest = rest;
+        Some(passed)
     }
-    let at = rest.iter().position(is_special)?;
-    Some(bytes.len() - rest.len() + at)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::event::EventType;
     use crate::field::Kind;
-    use crate::line::{parse_json, parse_json_draft, read_canonical};
+    use crate::line::{SoundLine, parse_json, parse_json_draft, read_canonical};
     use proptest::prelude::*;
     use proptest::sample::Index;
 
@@ -242,6 +207,9 @@ mod tests {
                 r#""""#,
                 r#""3 tests failed: \"a\"""#,
                 "\"ü \u{1f600} \u{85}\"",
+                r#""sixteen bytes ü.""#,
+                "\"sixteen, and a\u{1f}\"",
+                r#""longer than two words \\""#,
                 r#""\u0041""#,
                 "\"a\tb\"",
                 "\"\u{7f}\"",
@@ -267,6 +235,12 @@ mod tests {
                 "999999999999999",
                 "1000000000.5",
                 "18446744073709551616",
+                "1234567",
+                "12345678.12345678",
+                "9999999.999999999",
+                "0.0000000005",
+                "1000000000",
+                "1.5x",
             ];
             const OTHERS: &[&str] = &[
                 "null",
@@ -390,7 +364,8 @@ mod tests {
         #[test]
         fn what_is_read_in_the_canonical_form_is_what_its_json_says(picks in prop::collection::vec(any::<Index>(), 100)) {
             let line = Picks(picks.iter()).line();
-            if let Some(sound) = read_canonical(line.as_bytes()) {
+            let mut sound = SoundLine::default();
+            if read_canonical(line.as_bytes(), &mut sound).is_some() {
                 prop_assert_eq!(Ok(sound), parse_json(line.as_bytes(), true), "{}", line);
             }
         }
@@ -438,7 +413,11 @@ mod tests {
                 "{body},\"crc\":\"{:08x}\"}}",
                 crc32c::crc32c(body.as_bytes())
             );
-            assert!(read_canonical(line.as_bytes()).is_some(), "{line}");
+            let mut sound = SoundLine::default();
+            assert!(
+                read_canonical(line.as_bytes(), &mut sound).is_some(),
+                "{line}"
+            );
         }
     }
 }

@@ -241,7 +241,7 @@ macro_rules! events {
                 }
 
                 /// Reads the fields of a canonical line.
-                #[inline]
+                #[inline(always)]
                 fn from_canonical(values: &mut Values<'a>) -> Option<Self> {
                     Some(Self {
                         $($field: values.$presence::<$FieldType>(concat!(",\"", key!($field), "\":"))?,)*
@@ -312,12 +312,18 @@ macro_rules! events {
                 }
             }
 
-            /// Reads the payload of a canonical line whose type is `type_name`; `None` where it
-            /// is not one, or the type is not known.
+            /// Reads the payload of a canonical line whose type is `type_name` and hands it to
+            /// `then`; `None` where it is not one, or the type is not known.
+            ///
+            /// Handed on and not returned, for an event is some hundred bytes to move.
             #[inline]
-            pub(crate) fn from_canonical(type_name: &str, values: &mut Values<'a>) -> Option<Self> {
+            pub(crate) fn from_canonical<R>(
+                type_name: &str,
+                values: &mut Values<'a>,
+                then: impl FnOnce(Self, &Values<'a>) -> Option<R>,
+            ) -> Option<R> {
                 match type_name {
-                    $($name => $Type::from_canonical(values).map(Self::$Type),)*
+                    $($name => then(Self::$Type($Type::from_canonical(values)?), values),)*
                     _ => None,
                 }
             }

@@ -164,7 +164,8 @@ macro_rules! words {
                 Self::from_word(&text(raw)?)
             }
 
-            fn read(values: &mut Values<'a>) -> Option<Self> {
+            #[inline(always)]
+    fn read(values: &mut Values<'a>) -> Option<Self> {
                 Self::from_word(values.text()?)
             }
 
@@ -258,6 +259,7 @@ impl<'a> FieldValue<'a> for Cow<'a, str> {
         text(raw)
     }
 
+    #[inline(always)]
     fn read(values: &mut Values<'a>) -> Option<Self> {
         values.text().map(Cow::Borrowed)
     }
@@ -274,6 +276,7 @@ impl<'a> FieldValue<'a> for IssueId<'a> {
         identifier(raw).map(IssueId::new)
     }
 
+    #[inline(always)]
     fn read(values: &mut Values<'a>) -> Option<Self> {
         let text = values.integer().or_else(|| values.text());
         text.map(Self::new)
@@ -295,6 +298,7 @@ impl<'a> FieldValue<'a> for Identifier<'a> {
         identifier(raw).map(Identifier::new)
     }
 
+    #[inline(always)]
     fn read(values: &mut Values<'a>) -> Option<Self> {
         values.text().map(Self::new)
     }
@@ -315,6 +319,7 @@ impl<'a> FieldValue<'a> for bool {
         }
     }
 
+    #[inline(always)]
     fn read(values: &mut Values<'a>) -> Option<Self> {
         values.flag()
     }
@@ -331,6 +336,7 @@ impl<'a> FieldValue<'a> for u64 {
         count(raw)
     }
 
+    #[inline(always)]
     fn read(values: &mut Values<'a>) -> Option<Self> {
         values.count()
     }
@@ -359,8 +365,9 @@ impl<'a> FieldValue<'a> for Decimal {
         Self::parse(raw).ok()
     }
 
+    #[inline(always)]
     fn read(values: &mut Values<'a>) -> Option<Self> {
-        Self::parse_valid(values.decimal()?)
+        values.decimal()
     }
 
     fn write(&self, line: &mut LineWriter<'_>) {
@@ -375,6 +382,7 @@ impl<'a> FieldValue<'a> for Timestamp {
         Self::parse(&text(raw)?).ok()
     }
 
+    #[inline(always)]
     fn read(values: &mut Values<'a>) -> Option<Self> {
         Self::parse(values.text()?).ok()
     }

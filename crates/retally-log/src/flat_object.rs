@@ -4,8 +4,8 @@
 //! An object is read whole here or not at all; what is not, serde_json reads. Whatever is read here
 //! it would read the same.
 
-use crate::canonical_line::special_byte;
 use crate::event::RawMembers;
+use crate::words::special_byte;
 use std::borrow::Cow;
 
 /// Returns the members of an object in their order, repeated keys included, each value as it

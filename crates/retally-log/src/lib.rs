@@ -69,6 +69,7 @@ mod source;
 mod stamps;
 mod storage;
 mod timestamp;
+mod words;
 mod writer;
 
 pub use append_error::AppendError;

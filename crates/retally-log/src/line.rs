@@ -66,28 +66,63 @@ pub(crate) struct SoundLine<'a> {
     pub(crate) content: Result<Envelope<'a>, Misfit>,
 }
 
+impl Default for SoundLine<'_> {
+    /// Makes a line that says nothing, to be read into.
+    #[inline]
+    fn default() -> Self {
+        Self {
+            seq: None,
+            ts: None,
+            is_sealed: false,
+            content: Err(Misfit::Missing {
+                field: "type",
+                want: Cow::Borrowed("a string"),
+            }),
+        }
+    }
+}
+
 /// Reads a line, its LF not included.
 pub(crate) fn parse_line(line: &[u8]) -> Result<SoundLine<'_>, Damage> {
+    let mut sound = SoundLine::default();
+    parse_line_into(line, &mut sound)?;
+    Ok(sound)
+}
+
+/// Does that into a place that is there already, for a line is some hundred bytes to move. What
+/// stands there after an error means nothing.
+pub(crate) fn parse_line_into<'a>(line: &'a [u8], sound: &mut SoundLine<'a>) -> Result<(), Damage> {
+    let is_sealed = check_seal(line)?;
+    if !is_sealed || read_canonical(line, sound).is_none() {
+        *sound = parse_json(line, is_sealed)?;
+    }
+    Ok(())
+}
+
+/// Does that for a line of many that were found to be UTF-8 at once.
+pub(crate) fn parse_text_into<'a>(line: &'a str, sound: &mut SoundLine<'a>) -> Result<(), Damage> {
+    let is_sealed = check_seal(line.as_bytes())?;
+    if !is_sealed || canonical_line::read(line, SEAL_BYTES, sound).is_none() {
+        *sound = parse_json(line.as_bytes(), is_sealed)?;
+    }
+    Ok(())
+}
+
+/// Returns whether a line bears a checksum, which then is right.
+fn check_seal(line: &[u8]) -> Result<bool, Damage> {
     if line.len() > LINE_BYTES_MAX {
         return Err(Damage::TooLong);
     }
-    let is_sealed = match Seal::of(line) {
-        Seal::Right => true,
-        Seal::Wrong => return Err(Damage::Checksum),
-        Seal::Absent => false,
-    };
-    if is_sealed && let Some(sound) = read_canonical(line) {
-        return Ok(sound);
+    match Seal::of(line) {
+        Seal::Right => Ok(true),
+        Seal::Wrong => Err(Damage::Checksum),
+        Seal::Absent => Ok(false),
     }
-    parse_json(line, is_sealed)
 }
 
 /// Reads a sealed line in the form in which retally writes it, or returns `None`.
-pub(crate) fn read_canonical(line: &[u8]) -> Option<SoundLine<'_>> {
-    let body = line
-        .split_at_checked(line.len().checked_sub(SEAL_BYTES)?)?
-        .0;
-    canonical_line::read(std::str::from_utf8(body).ok()?)
+pub(crate) fn read_canonical<'a>(line: &'a [u8], sound: &mut SoundLine<'a>) -> Option<()> {
+    canonical_line::read(simdutf8::basic::from_utf8(line).ok()?, SEAL_BYTES, sound)
 }
 
 /// Reads any line.

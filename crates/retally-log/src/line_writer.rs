@@ -1,6 +1,5 @@
 //! How an event becomes a line: its keys in the order of the format, sealed by a checksum.
 
-use crate::canonical_line::special_byte;
 use crate::envelope::{Draft, ExtraFields};
 use crate::event::{Event, EventType, Misfit};
 use crate::field::{FieldValue, Kind};
@@ -10,6 +9,7 @@ use crate::line::{LINE_START, SEAL_PREFIX, SEAL_SUFFIX, checksum_digits};
 use crate::redacted_keys::redact_keys;
 use crate::redactor::Redactor;
 use crate::timestamp::Timestamp;
+use crate::words::special_byte;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

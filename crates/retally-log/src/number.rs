@@ -94,6 +94,29 @@ impl Decimal {
         self.0
     }
 
+    /// Takes `whole`.`fraction`, of which the fraction has so many digits, or returns `None` above
+    /// [`Decimal::MAX`] and where it has more than nine.
+    pub(crate) fn from_parts(whole: u64, fraction: u64, decimals: usize) -> Option<Self> {
+        const UNITS: [u64; 10] = [
+            1_000_000_000,
+            100_000_000,
+            10_000_000,
+            1_000_000,
+            100_000,
+            10_000,
+            1_000,
+            100,
+            10,
+            1,
+        ];
+        let fraction = fraction * UNITS.get(decimals)?;
+        Self::from_nanos(
+            whole
+                .checked_mul(Self::NANOS_PER_UNIT)?
+                .checked_add(fraction)?,
+        )
+    }
+
     /// Parses a JSON number literal, exponent included.
     ///
     /// # Errors
@@ -104,7 +127,7 @@ impl Decimal {
     }
 
     /// Does the work of `parse` for a literal that is known to be a JSON number.
-    pub(crate) fn parse_valid(literal: &str) -> Option<Self> {
+    fn parse_valid(literal: &str) -> Option<Self> {
         let (mantissa, exponent) = match literal.find(['e', 'E']) {
             Some(at) => (&literal[..at], parse_exponent(&literal[at + 1..])),
             None => (literal, 0),

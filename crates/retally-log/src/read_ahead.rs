@@ -4,11 +4,12 @@
 //! Only lines that can be trusted are taken here; at any other the stretch ends, and what there is
 //! to say of it is said where lines are read one by one.
 
-use crate::line::{SoundLine, parse_line};
+use crate::line::{Damage, SoundLine, parse_line_into, parse_text_into};
 use crate::segment_reader::{Content, Item};
 use crate::source::Source;
 use rayon::prelude::*;
 use std::io;
+use std::ops::Range;
 
 /// How much is read at once. A shorter stretch is not worth two threads.
 ///
@@ -113,17 +114,26 @@ fn pieces(mut lines: &[u8]) -> Vec<&[u8]> {
 impl<'b> Piece<'b> {
     fn parse(bytes: &'b [u8]) -> Self {
         let mut lines = Vec::with_capacity(bytes.len() / 128);
+        // Told of all lines at once; where it is not UTF-8, each line is looked at by itself.
+        let text = simdutf8::basic::from_utf8(bytes).ok();
+        let parse_into = |line: Range<usize>, sound: &mut SoundLine<'b>| -> Result<(), Damage> {
+            match text.and_then(|text| text.get(line.clone())) {
+                Some(text) => parse_text_into(text, sound),
+                None => parse_line_into(&bytes[line], sound),
+            }
+        };
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
-            let line = &bytes[start..end];
-            match parse_line(line) {
-                Ok(sound) => lines.push((line, sound)),
-                Err(_) => {
-                    return Self {
-                        lines,
-                        is_whole: false,
-                    };
-                }
+            let line = start..end;
+            // Pushed before it is read: a line is some hundred bytes to move.
+            lines.push((&bytes[line.clone()], SoundLine::default()));
+            let last = lines.last_mut();
+            if last.is_none_or(|(_, sound)| parse_into(line, sound).is_err()) {
+                lines.pop();
+                return Self {
+                    lines,
+                    is_whole: false,
+                };
             }
             start = end + 1;
         }

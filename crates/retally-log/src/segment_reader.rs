@@ -1,5 +1,5 @@
 use crate::format::{LINE_BYTES_MAX, UNSETTLED_BYTES};
-use crate::line::{Damage, SoundLine, parse_line, salvage};
+use crate::line::{Damage, SoundLine, parse_line_into, salvage};
 use crate::line_reader::{LineReader, RawLine, Tail};
 use crate::read_ahead::read_ahead;
 use crate::source::{FileSource, Source};
@@ -144,19 +144,18 @@ impl<S: Source> SegmentReader<S> {
                     content: Content::Blank,
                 })));
             }
-            // Taken by reference: a line is some hundred bytes to move.
-            let judged = judge(bytes, length, self.is_sealed);
-            let damage = match &judged {
-                Ok(sound) => {
+            let mut sound = SoundLine::default();
+            let damage = match judge(bytes, length, self.is_sealed, &mut sound) {
+                Ok(()) => {
                     self.is_sealed |= sound.is_sealed;
-                    let content = Content::Sound(sound, bytes);
+                    let content = Content::Sound(&sound, bytes);
                     return Ok(Some(visit(Item {
                         offset,
                         length,
                         content,
                     })));
                 }
-                Err(damage) => damage.clone(),
+                Err(damage) => damage,
             };
             let whole = Unsettled {
                 offset,
@@ -245,14 +244,20 @@ impl SegmentReader<FileSource> {
     }
 }
 
-/// Tells whether a line that is not blank can be trusted.
-fn judge(bytes: &[u8], length: u64, must_be_sealed: bool) -> Result<SoundLine<'_>, Damage> {
+/// Tells whether a line that is not blank can be trusted, and reads it into `sound`.
+fn judge<'b>(
+    bytes: &'b [u8],
+    length: u64,
+    must_be_sealed: bool,
+    sound: &mut SoundLine<'b>,
+) -> Result<(), Damage> {
     if length > LINE_BYTES_MAX as u64 + 1 {
         return Err(Damage::TooLong);
     }
-    match parse_line(bytes) {
-        Ok(sound) if must_be_sealed && !sound.is_sealed => Err(Damage::Unsealed),
-        judged => judged,
+    parse_line_into(bytes, sound)?;
+    match must_be_sealed && !sound.is_sealed {
+        true => Err(Damage::Unsealed),
+        false => Ok(()),
     }
 }
 

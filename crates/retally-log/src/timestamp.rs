@@ -92,14 +92,20 @@ impl Timestamp {
     }
 
     /// Parses the form in which it is written, or returns `None`.
+    ///
+    /// Eight bytes are looked at in one word: a digit differs from `0` by its value, and nothing
+    /// else by at most 9.
     pub(crate) fn parse_canonical(text: &[u8; 27]) -> Option<Self> {
-        let date = pairs(text, 0, b"0000-00-")?;
-        let time = pairs(text, 8, b"00T00:00")?;
-        let second = pairs(text, 16, b":00.0000")?[1];
-        let fraction = pairs(text, 19, b".000000Z")?;
-        let date = [date[0] * 100 + date[2], date[5], time[0]];
-        let seconds = seconds(date, [time[3], time[6], second])?;
-        let micros = (fraction[1] * 100 + fraction[3]) * 100 + fraction[5];
+        let date = Digits::of(text, 0, b"0000-00-");
+        let time = Digits::of(text, 8, b"00T00:00");
+        let second = Digits::of(text, 16, b":00.0000");
+        let fraction = Digits::of(text, 19, b".000000Z");
+        let others = date.others | time.others | second.others | fraction.others;
+        (others == 0).then_some(())?;
+        let year = date.pair(0) * 100 + date.pair(2);
+        let day = days(year, date.pair(5), time.pair(0))?;
+        let seconds = seconds(day, time.pair(3), time.pair(6), second.pair(1))?;
+        let micros = (fraction.pair(1) * 100 + fraction.pair(3)) * 100 + fraction.pair(5);
         Self::in_range(seconds * MICROS_PER_SECOND + micros)
     }
 
@@ -192,19 +198,23 @@ fn parse_seconds(bytes: &[u8]) -> Option<(i64, &[u8])> {
         return None;
     }
     let number = |range: std::ops::Range<usize>| digits(&head[range]);
-    let date = [number(0..4)?, number(5..7)?, number(8..10)?];
-    let time = [number(11..13)?, number(14..16)?, number(17..19)?];
-    Some((seconds(date, time)?, rest))
+    let day = days(number(0..4)?, number(5..7)?, number(8..10)?)?;
+    let seconds = seconds(day, number(11..13)?, number(14..16)?, number(17..19)?)?;
+    Some((seconds, rest))
 }
 
-/// Returns the seconds since 1970 of year, month, day and hour, minute, second.
-fn seconds(date: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
-    let [year, month, day] = date.map(|number| u32::try_from(number).ok());
-    let days = civil_date::days(year?, month?, day?)?;
+/// Returns how many days after 1970 began a date is, or `None` where there is no such date.
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let [year, month, day] = [year, month, day].map(|number| u32::try_from(number).ok());
+    civil_date::days(year?, month?, day?)
+}
+
+/// Returns the seconds of a day and a time of day.
+fn seconds(day: i64, hour: i64, minute: i64, second: i64) -> Option<i64> {
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(((day * 24 + hour) * 60 + minute) * 60 + second)
 }
 
 /// Reads an optional fraction of a second and returns its microseconds and what follows.
@@ -238,22 +248,35 @@ fn parse_offset(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// Reads eight bytes from `at` on, which have to be as in `form`, where any digit may stand for
-/// `0`; returns what each of them and the one behind it amount to as two digits.
-///
-/// All eight are looked at in one word: a digit differs from `0` by its value, and nothing else
-/// by at most 9.
-#[inline]
-fn pairs(text: &[u8; 27], at: usize, form: &[u8; 8]) -> Option<[i64; 8]> {
-    let word = u64::from_le_bytes(*text[at..].first_chunk()?);
-    let digits = word ^ u64::from_le_bytes(*form);
-    // What has to be added to the greatest value that may stand to come to 0x7f.
-    let to_high = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
-    let low = u64::from_le_bytes([0x7f; 8]);
-    if (((digits & low) + to_high) | digits) & !low != 0 {
-        return None;
+/// Eight bytes of which some have to be digits.
+struct Digits {
+    /// Of each byte and the one behind it, what they amount to as two digits.
+    pairs: u64,
+    /// Not 0 where a byte is not as it has to be.
+    others: u64,
+}
+
+impl Digits {
+    /// Reads the bytes from `at` on, which have to be as in `form`, where any digit may stand for
+    /// `0`.
+    #[inline(always)]
+    fn of(text: &[u8; 27], at: usize, form: &[u8; 8]) -> Self {
+        const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&text[at..at + 8]);
+        let digits = u64::from_le_bytes(bytes) ^ u64::from_le_bytes(*form);
+        // What has to be added to the greatest value that may stand to come to 0x7f.
+        let to_high = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
+        Self {
+            pairs: digits.wrapping_mul(10).wrapping_add(digits >> 8),
+            others: (((digits & LOW) + to_high) | digits) & !LOW,
+        }
     }
-    Some((digits * 10 + (digits >> 8)).to_le_bytes().map(i64::from))
+
+    #[inline(always)]
+    fn pair(&self, at: usize) -> i64 {
+        i64::from(self.pairs.to_le_bytes()[at])
+    }
 }
 
 /// Returns the value of at most 18 decimal digits.

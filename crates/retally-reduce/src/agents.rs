@@ -2,11 +2,11 @@
 
 use crate::anomaly::AnomalyKind;
 use crate::moment::{Moment, Span};
+use crate::named::Named;
 use crate::open_list::{Label, OpenList};
 use crate::quantity::Seconds;
 use retally_log::{AgentFinished, AgentStarted, Position};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The numbers of one agent in one issue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,7 +25,7 @@ pub struct AgentMetrics {
 
 /// The agents that any event of one issue names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Agents(BTreeMap<String, Agent>);
+pub(crate) struct Agents(Named<Agent>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Agent {
@@ -45,20 +45,20 @@ impl Agents {
     /// Notes that the event at `position` names the agent, and returns whether it is the first
     /// that arrived that does.
     pub(crate) fn see(&mut self, name: &str, position: &Position) -> bool {
-        let Some(agent) = self.0.get_mut(name) else {
-            let agent = Agent::first_seen(position.clone());
-            self.0.insert(name.to_owned(), agent);
-            return true;
-        };
+        let mut is_new = false;
+        let agent = self.0.get_or_insert_with(name, || {
+            is_new = true;
+            Agent::first_seen(position.clone())
+        });
         if *position < agent.first {
             agent.first = position.clone();
         }
-        false
+        is_new
     }
 
     /// Starts an attempt of an agent that was seen.
     pub(crate) fn start(&mut self, moment: Moment, event: &AgentStarted<'_>) {
-        if let Some(agent) = self.0.get_mut(&*event.agent) {
+        if let Some(agent) = self.0.get_mut(&event.agent) {
             let label = Label::of_span(event.span.as_deref());
             agent.open.open(vec![label], moment);
         }
@@ -70,7 +70,7 @@ impl Agents {
         moment: Moment,
         event: &AgentFinished<'_>,
     ) -> Option<AnomalyKind> {
-        let agent = self.0.get_mut(&*event.agent)?;
+        let agent = self.0.get_mut(&event.agent)?;
         if event.success {
             agent.successes += 1;
         } else {

@@ -214,7 +214,7 @@ impl IssueState {
             reasoning_tokens: usage.reasoning_tokens.get(),
             cost_usd: usage.cost(),
             calls_without_cost: usage.calls_without_cost,
-            tools: self.tools.metrics().clone(),
+            tools: self.tools.metrics(),
             code: self.code.metrics(),
             errors: self.errors.values().cloned().collect(),
             notes: self.notes.values().cloned().collect(),

@@ -29,6 +29,7 @@ mod known_files;
 mod lifetime;
 mod model_pattern;
 mod moment;
+mod named;
 mod open_list;
 mod pipeline_status;
 mod pipelines;

@@ -1,6 +1,7 @@
 //! What was called, and what that used up.
 
 use crate::moment::Moment;
+use crate::named::Named;
 use crate::price_book::PriceBook;
 use crate::quantity::{Seconds, Usd};
 use retally_log::{Event, LlmCalled, ToolCalled};
@@ -108,15 +109,12 @@ impl UsageSums {
 
 /// The tools that were called, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tools(BTreeMap<String, ToolMetrics>);
+pub(crate) struct Tools(Named<ToolMetrics>);
 
 impl Tools {
     /// Takes in a call.
     pub(crate) fn call(&mut self, event: &ToolCalled<'_>) {
-        let tool = match self.0.get_mut(&*event.tool) {
-            Some(tool) => tool,
-            None => self.0.entry(event.tool.clone().into_owned()).or_default(),
-        };
+        let tool = self.0.get_or_insert_with(&event.tool, ToolMetrics::default);
         let calls = u128::from(event.calls.unwrap_or(1));
         tool.calls = tool.calls.saturating_add(calls);
         match event.success {
@@ -132,8 +130,11 @@ impl Tools {
     }
 
     /// Returns the numbers by the tool's name.
-    pub(crate) fn metrics(&self) -> &BTreeMap<String, ToolMetrics> {
-        &self.0
+    pub(crate) fn metrics(&self) -> BTreeMap<String, ToolMetrics> {
+        let tools = self.0.iter();
+        tools
+            .map(|(name, tool)| (name.clone(), tool.clone()))
+            .collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! written, and none is missing but those whose lines were touched.
 
 use super::*;
+use crate::line::parse_line;
 use crate::line_reader::tests::ScriptedSource;
 use crate::line_writer::{TextRules, encode_line};
 use crate::proof::{proved, quick_or_soak};
