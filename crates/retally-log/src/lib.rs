@@ -22,6 +22,7 @@ mod event;
 mod faulty_storage;
 mod field;
 mod file_name;
+mod flat_object;
 mod folder;
 mod format;
 mod group_commit;
