@@ -8,6 +8,7 @@ use crate::json::{Json, Members, Object};
 use crate::line_writer::LineWriter;
 use crate::number::{DECIMAL_BYTES, Decimal, Number};
 use crate::timestamp::Timestamp;
+use crate::words::{has_backslash, leading_digits};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -215,7 +216,7 @@ words! {
 /// Returns the string of a JSON text, or `None` where it is no string or not Unicode.
 pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+    if !has_backslash(inner.as_bytes()) {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str(raw).ok().map(Cow::Owned)
@@ -232,6 +233,10 @@ fn identifier(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 pub(crate) fn count(raw: &str) -> Option<u64> {
+    let (value, digits) = leading_digits(raw.as_bytes());
+    if digits == raw.len() && digits > 0 {
+        return Some(value); // too short for more than a count can be
+    }
     let is_integer = !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit());
     let value = raw.parse().ok().filter(|_| is_integer)?;
     (value <= COUNT_MAX).then_some(value)

@@ -1,4 +1,3 @@
-use crate::flat_object;
 use crate::format::DEPTH_MAX;
 use crate::number::Number;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -102,20 +101,6 @@ impl<'de> Deserialize<'de> for Json {
 
 /// The members of one object in their order, each value as it stands; no key twice.
 pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a str)>);
-
-impl<'a> Members<'a> {
-    /// Parses one object.
-    ///
-    /// # Errors
-    /// The text is no object, or repeats a key.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        let members = flat_object::members(text);
-        match members.filter(|members| repeated_key(members).is_none()) {
-            Some(members) => Ok(Self(members)),
-            None => serde_json::from_str(text),
-        }
-    }
-}
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -4,6 +4,7 @@ use crate::canonical_line;
 use crate::envelope::{Draft, Envelope, ExtraFields};
 use crate::event::{Event, Misfit, RawMembers, shortened};
 use crate::field::{Kind, count, text};
+use crate::flat_object;
 use crate::format::{DEPTH_MAX, ISSUE_ALIASES, LINE_BYTES_MAX};
 use crate::json::{Json, Members, is_depth_sound};
 use crate::timestamp::{Timestamp, TimestampError};
@@ -127,11 +128,7 @@ pub(crate) fn read_canonical<'a>(line: &'a [u8], sound: &mut SoundLine<'a>) -> O
 
 /// Reads any line.
 pub(crate) fn parse_json(line: &[u8], is_sealed: bool) -> Result<SoundLine<'_>, Damage> {
-    if !is_depth_sound(line) {
-        return Err(Damage::TooDeep);
-    }
-    let json = std::str::from_utf8(line).map_err(|error| Damage::NotUtf8(error.valid_up_to()))?;
-    let mut members = Members::parse(json).map_err(not_json)?.0;
+    let mut members = parse_members(line)?;
     if is_sealed {
         members.pop();
     }
@@ -140,6 +137,20 @@ pub(crate) fn parse_json(line: &[u8], is_sealed: bool) -> Result<SoundLine<'_>, 
     }
     check_nested(&members)?;
     Ok(read_members(members, is_sealed))
+}
+
+/// Reads the members of a line's object.
+fn parse_members(line: &[u8]) -> Result<RawMembers<'_>, Damage> {
+    let flat = simdutf8::basic::from_utf8(line).ok();
+    if let Some(members) = flat.and_then(flat_object::members) {
+        return Ok(members);
+    }
+    if !is_depth_sound(line) {
+        return Err(Damage::TooDeep);
+    }
+    let json = std::str::from_utf8(line).map_err(|error| Damage::NotUtf8(error.valid_up_to()))?;
+    let members = serde_json::from_str::<Members<'_>>(json);
+    Ok(members.map_err(not_json)?.0)
 }
 
 /// Why a JSON text is not an event to append.
@@ -164,16 +175,12 @@ pub(crate) fn parse_draft(text: &[u8]) -> Result<Draft<'_>, DraftError> {
 
 /// Reads an event to append as JSON, whatever its form.
 pub(crate) fn parse_json_draft(text: &[u8]) -> Result<Draft<'_>, DraftError> {
-    if !is_depth_sound(text) {
-        return Err(Damage::TooDeep.into());
-    }
-    let json = std::str::from_utf8(text).map_err(|error| Damage::NotUtf8(error.valid_up_to()))?;
-    let mut members = Members::parse(json).map_err(not_json)?.0;
+    let mut members = parse_members(text)?;
     check_nested(&members)?;
-    take(&mut members, "seq");
-    take(&mut members, "crc");
-    let ts = take(&mut members, "ts").map(read_ts).transpose()?;
-    let payload = read_payload(members)?;
+    members.retain(|(key, _)| key != "crc");
+    let head = Head::take(&mut members);
+    let ts = head.ts.map(read_ts).transpose()?;
+    let payload = read_payload(&head, members)?;
     Ok(Draft {
         ts,
         key: payload.key,
@@ -206,18 +213,18 @@ fn check_nested(members: &RawMembers<'_>) -> Result<(), Damage> {
 }
 
 fn read_members(mut members: RawMembers<'_>, is_sealed: bool) -> SoundLine<'_> {
-    let raw_seq = take(&mut members, "seq");
-    let seq = raw_seq.and_then(count);
-    let ts = match take(&mut members, "ts") {
+    let head = Head::take(&mut members);
+    let seq = head.seq.and_then(count);
+    let ts = match head.ts {
         Some(raw) => read_ts(raw),
         None => Err(Misfit::missing("ts", Kind::Time)),
     };
     let content = |ts: Result<Timestamp, Misfit>| {
         let ts = ts?;
-        if let (Some(raw), None) = (raw_seq, seq) {
+        if let (Some(raw), None) = (head.seq, seq) {
             return Err(Misfit::wrong("seq", raw, Kind::Count));
         }
-        let Payload { key, event, extra } = read_payload(members)?;
+        let Payload { key, event, extra } = read_payload(&head, members)?;
         Ok(Envelope {
             seq,
             ts,
@@ -234,6 +241,39 @@ fn read_members(mut members: RawMembers<'_>, is_sealed: bool) -> SoundLine<'_> {
     }
 }
 
+/// The members that a line of any type may have, as they stand; `null` is absent.
+#[derive(Default)]
+struct Head<'a> {
+    seq: Option<&'a str>,
+    ts: Option<&'a str>,
+    type_name: Option<&'a str>,
+    key: Option<&'a str>,
+    has_issue: bool,
+}
+
+impl<'a> Head<'a> {
+    /// Takes them out, and an issue that is `null`.
+    fn take(members: &mut RawMembers<'a>) -> Self {
+        let mut head = Self::default();
+        members.retain(|(key, raw)| {
+            let stated = Some(*raw).filter(|raw| *raw != "null");
+            match &**key {
+                "seq" => head.seq = stated,
+                "ts" => head.ts = stated,
+                "type" => head.type_name = stated,
+                "key" => head.key = stated,
+                "issue" => {
+                    head.has_issue = stated.is_some();
+                    return head.has_issue;
+                }
+                _ => return true,
+            }
+            false
+        });
+        head
+    }
+}
+
 /// What a line says beside its place.
 struct Payload<'a> {
     key: Option<Cow<'a, str>>,
@@ -241,11 +281,13 @@ struct Payload<'a> {
     extra: ExtraFields<'a>,
 }
 
-fn read_payload(mut members: RawMembers<'_>) -> Result<Payload<'_>, Misfit> {
-    rename_issue(&mut members);
-    let type_name = take_text(&mut members, "type")?;
+fn read_payload<'a>(head: &Head<'a>, mut members: RawMembers<'a>) -> Result<Payload<'a>, Misfit> {
+    if !head.has_issue {
+        rename_issue(&mut members);
+    }
+    let type_name = read_text("type", head.type_name)?;
     let type_name = type_name.ok_or_else(|| Misfit::missing("type", Kind::Text))?;
-    let key = take_text(&mut members, "key")?;
+    let key = read_text("key", head.key)?;
     let event = Event::from_members(type_name, &mut members)?;
     Ok(Payload {
         key,
@@ -255,18 +297,17 @@ fn read_payload(mut members: RawMembers<'_>) -> Result<Payload<'_>, Misfit> {
 }
 
 fn own_values(members: RawMembers<'_>) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    if members.is_empty() {
+        return Vec::new();
+    }
     members
         .into_iter()
         .map(|(key, raw)| (key, Cow::Borrowed(raw)))
         .collect()
 }
 
-/// Gives the first of the names of an issue its usual one; `null` is absent.
+/// Gives the first of the other names of an issue its usual one; `null` is absent.
 fn rename_issue(members: &mut RawMembers<'_>) {
-    members.retain(|(key, raw)| key != "issue" || *raw != "null");
-    if members.iter().any(|(key, _)| key == "issue") {
-        return;
-    }
     for alias in ISSUE_ALIASES {
         let mut stated = members.iter_mut().filter(|(_, raw)| *raw != "null");
         if let Some((key, _)) = stated.find(|(key, _)| key == alias) {
@@ -276,17 +317,11 @@ fn rename_issue(members: &mut RawMembers<'_>) {
     }
 }
 
-/// Takes a member out; `null` is absent.
-fn take<'a>(members: &mut RawMembers<'a>, name: &str) -> Option<&'a str> {
-    let at = members.iter().position(|(key, _)| key == name)?;
-    Some(members.remove(at).1).filter(|raw| *raw != "null")
-}
-
-fn take_text<'a>(
-    members: &mut RawMembers<'a>,
+fn read_text<'a>(
     name: &'static str,
+    stated: Option<&'a str>,
 ) -> Result<Option<Cow<'a, str>>, Misfit> {
-    let Some(raw) = take(members, name) else {
+    let Some(raw) = stated else {
         return Ok(None);
     };
     text(raw)

@@ -1,3 +1,4 @@
+use crate::words::leading_digits;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -122,8 +123,26 @@ impl Decimal {
     /// # Errors
     /// The text is no JSON number, is negative, or is greater than [`Decimal::MAX`].
     pub fn parse(literal: &str) -> Result<Self, NumberError> {
+        if let Some(decimal) = Self::parse_plain(literal.as_bytes()) {
+            return Ok(decimal);
+        }
         Number::new(literal).ok_or(NumberError)?;
         Self::parse_valid(literal).ok_or(NumberError)
+    }
+
+    /// Does that for a number of few digits without sign and exponent, as most are.
+    fn parse_plain(literal: &[u8]) -> Option<Self> {
+        let (whole, length) = leading_digits(literal);
+        let is_integer = length == 1 || (length > 1 && literal[0] != b'0');
+        is_integer.then_some(())?;
+        let [b'.', behind @ ..] = &literal[length..] else {
+            return literal[length..]
+                .is_empty()
+                .then(|| Self::from_parts(whole, 0, 0))?;
+        };
+        let (fraction, decimals) = leading_digits(behind);
+        (decimals > 0 && decimals == behind.len()).then_some(())?;
+        Self::from_parts(whole, fraction, decimals)
     }
 
     /// Does the work of `parse` for a literal that is known to be a JSON number.
@@ -228,6 +247,7 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(literal: &str, expected: &str) {
         let actual = match Decimal::parse(literal) {
@@ -251,6 +271,17 @@ mod tests {
         check("0e999999999999", "0");
         check("1e-999999999999999999999", "0");
         check("123e-10", "0.000000012");
+    }
+
+    proptest! {
+        /// Property: what is read without a second look is what the general way reads.
+        #[test]
+        fn a_plain_decimal_is_read_as_any_other(literal in "[0-9]{1,12}(\\.[0-9]{0,12})?x?") {
+            if let Some(decimal) = Decimal::parse_plain(literal.as_bytes()) {
+                prop_assert!(Number::new(&*literal).is_some());
+                prop_assert_eq!(Some(decimal), Decimal::parse_valid(&literal));
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use crate::civil_date;
+use crate::words::leading_digits;
 use chrono::DateTime;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
@@ -188,18 +189,14 @@ impl fmt::Display for Timestamp {
 
 /// Reads `YYYY-MM-DDTHH:MM:SS` and returns the seconds since 1970 and what follows.
 fn parse_seconds(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let (head, rest) = bytes.split_at_checked(19)?;
-    let separated = head[4] == b'-'
-        && head[7] == b'-'
-        && matches!(head[10], b'T' | b't' | b' ')
-        && head[13] == b':'
-        && head[16] == b':';
-    if !separated {
-        return None;
-    }
-    let number = |range: std::ops::Range<usize>| digits(&head[range]);
-    let day = days(number(0..4)?, number(5..7)?, number(8..10)?)?;
-    let seconds = seconds(day, number(11..13)?, number(14..16)?, number(17..19)?)?;
+    let (head, rest) = bytes.split_first_chunk::<19>()?;
+    let date = Digits::of(head, 0, b"0000-00-");
+    let time = Digits::of(head, 11, b"00:00:00");
+    let is_formed = date.others | time.others == 0 && matches!(head[10], b'T' | b't' | b' ');
+    is_formed.then_some(())?;
+    let year = date.pair(0) * 100 + date.pair(2);
+    let day = days(year, date.pair(5), digits(&head[8..10])?)?;
+    let seconds = seconds(day, time.pair(0), time.pair(3), time.pair(6))?;
     Some((seconds, rest))
 }
 
@@ -222,13 +219,13 @@ fn parse_fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let Some(rest) = bytes.strip_prefix(b".") else {
         return Some((0, bytes));
     };
-    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if length == 0 {
-        return None;
+    let (micros, length) = leading_digits(rest);
+    if let 1..=6 = length {
+        let scale = 10_i64.pow(u32::try_from(6 - length).ok()?);
+        return Some((i64::try_from(micros).ok()? * scale, &rest[length..]));
     }
-    let kept = length.min(6);
-    let scale = 10_i64.pow(u32::try_from(6 - kept).ok()?);
-    Some((digits(&rest[..kept])? * scale, &rest[length..]))
+    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    Some((digits(rest.get(..6)?)?, &rest[length..]))
 }
 
 /// Reads `Z` or `±HH:MM` to the end of the text and returns it in seconds.
@@ -260,7 +257,7 @@ impl Digits {
     /// Reads the bytes from `at` on, which have to be as in `form`, where any digit may stand for
     /// `0`.
     #[inline(always)]
-    fn of(text: &[u8; 27], at: usize, form: &[u8; 8]) -> Self {
+    fn of<const BYTES: usize>(text: &[u8; BYTES], at: usize, form: &[u8; 8]) -> Self {
         const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&text[at..at + 8]);

@@ -54,6 +54,20 @@ fn special_bytes(word: [u8; 8]) -> u64 {
     (quote | backslash | control) & !word & HIGH
 }
 
+/// Returns whether there is a backslash; of short texts, without a call.
+#[inline]
+pub(crate) fn has_backslash(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks();
+    if words.len() > 4 {
+        return memchr::memchr(b'\\', bytes).is_some();
+    }
+    let is_in = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\\'));
+        word.wrapping_sub(ONES) & !word & HIGH != 0
+    };
+    words.iter().any(is_in) || rest.contains(&b'\\')
+}
+
 /// Returns what the digits at the start of `bytes` amount to, and how many there are: 0 as well
 /// where there are more than a count can have.
 #[inline(always)]
@@ -72,7 +86,6 @@ pub(crate) fn leading_digits(bytes: &[u8]) -> (u64, usize) {
 }
 
 /// Does the work of [`leading_digits`] digit by digit.
-#[cold]
 fn many_leading_digits(bytes: &[u8]) -> (u64, usize) {
     let mut value = 0;
     for (length, byte) in bytes.iter().enumerate() {
@@ -106,10 +119,11 @@ mod tests {
         /// Property: bytes are found as one by one.
         #[test]
         fn a_special_byte_is_the_first_of_its_kind(
-            bytes in prop::collection::vec(prop_oneof![8 => any::<u8>(), 1 => Just(b'"'), 30 => b'a'..=b'z'], 0..40),
+            bytes in prop::collection::vec(prop_oneof![8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\'), 30 => b'a'..=b'z'], 0..40),
         ) {
             let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
             prop_assert_eq!(special_byte(&bytes), bytes.iter().position(is_special));
+            prop_assert_eq!(has_backslash(&bytes), bytes.contains(&b'\\'));
         }
 
         /// Property: digits amount to what the standard library reads.
