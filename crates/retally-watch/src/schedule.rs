@@ -304,6 +304,11 @@ impl Schedule {
         }
     }
 
+    /// Returns how many runs were not looked at, or ask to be looked at again.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.unsettled
+    }
+
     /// Returns whether each run was looked at, and none asks to be looked at again.
     pub(crate) fn is_settled(&self) -> bool {
         self.unsettled == 0

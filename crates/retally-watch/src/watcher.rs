@@ -27,7 +27,8 @@ const REST_ENDED_AFTER: Duration = Duration::from_secs(5);
 /// How long any other run is kept without a change; looking for its next takes a resting run's
 /// time where no notification comes.
 const REST_AFTER: Duration = Duration::from_secs(600);
-/// How long the end waits for runs that go on growing.
+/// How long the end waits for runs that go on growing: in all where somebody waits for it, else
+/// since the last that came to an end.
 const FINISH_WAIT: Duration = Duration::from_secs(10);
 
 /// How a watcher goes about its work.
@@ -144,7 +145,7 @@ impl Watcher {
             let due = self.schedule.next_due();
             let hinted = self.hints.wait(due.saturating_sub(self.clock.monotonic()));
             if hinted.stop {
-                return self.finish(observe);
+                return self.finish(false, observe);
             }
             self.take_in(hinted);
         }
@@ -154,7 +155,7 @@ impl Watcher {
     pub fn catch_up(&mut self, observe: Observe<'_>) -> Status {
         self.hints.silence();
         self.turn(observe);
-        self.finish(observe)
+        self.finish(true, observe)
     }
 
     /// Takes in what may have changed.
@@ -201,14 +202,19 @@ impl Watcher {
     }
 
     /// Brings what is not at rest up to date, makes its checkpoint and lets it rest.
-    fn finish(&mut self, observe: Observe<'_>) -> Status {
+    fn finish(&mut self, is_patient: bool, observe: Observe<'_>) -> Status {
         (self.around.rest_after, self.around.rest_ended_after) = (Duration::ZERO, Duration::ZERO);
-        let start = self.clock.monotonic();
-        self.schedule.hasten(start);
+        let mut since = self.clock.monotonic();
+        self.schedule.hasten(since);
+        let mut least = self.schedule.unsettled();
         loop {
             let now = self.clock.monotonic();
             self.look_at_due(now, observe);
-            if self.schedule.is_settled() || now.saturating_sub(start) > FINISH_WAIT {
+            let unsettled = self.schedule.unsettled();
+            if is_patient && unsettled < least {
+                (since, least) = (now, unsettled);
+            }
+            if unsettled == 0 || now.saturating_sub(since) > FINISH_WAIT {
                 break;
             }
             let wait = self

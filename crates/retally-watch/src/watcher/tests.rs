@@ -308,7 +308,7 @@ fn a_restart_costs_what_is_new() {
         let mut watcher = world.watcher();
         let said = turn(&mut watcher);
         if stop {
-            watcher.finish(&mut |_| {});
+            watcher.finish(false, &mut |_| {});
         }
         (said, watcher.status().entries)
     };
@@ -337,7 +337,7 @@ fn how_all_runs_rested_is_kept_in_one_file_that_may_be_lost() {
         let mut watcher = world.watcher();
         watcher.only = runs.map(|run| [RunId::new(run).expect("an id")].into());
         let said = turn(&mut watcher);
-        watcher.finish(&mut |_| {});
+        watcher.finish(false, &mut |_| {});
         (said.len(), watcher.status().entries)
     };
     let rests = || {

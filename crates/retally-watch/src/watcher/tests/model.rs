@@ -117,7 +117,7 @@ impl Happening {
             Self::Kill(first) => watchers[usize::from(first)] = world.watcher(),
             Self::Stop(first) => {
                 let stopped = &mut watchers[usize::from(first)];
-                stopped.finish(&mut |_| {});
+                stopped.finish(false, &mut |_| {});
                 *stopped = world.watcher();
             }
             Self::WatchLimit(folders) => world.folders_max.store(folders, Ordering::Relaxed),
