@@ -1,12 +1,20 @@
 //! Hints that the logs of runs may have grown.
 
-use notify::event::ModifyKind;
-use notify::{Event, EventKind, RecursiveMode, Watcher};
+#[cfg(target_os = "linux")]
+use crate::inotify::Inotify as System;
+#[cfg(not(target_os = "linux"))]
+use crate::other_systems::OtherSystem as System;
 use retally_log::{EVENTS_DIR, RunId};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// How many folders are listened to at once. Each costs about a kilobyte of the kernel's memory;
 /// what is beyond is found by looking.
@@ -33,11 +41,13 @@ const LISTENED_MAX: usize = 16_384;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Hints {
-    /// Absolute, as notifications name their files.
     root: PathBuf,
     /// `None` where the system has no notifications.
-    notifier: Option<Box<Notifier>>,
-    inbox: Arc<Inbox>,
+    notifier: Option<Box<dyn Notifier>>,
+    stopping: Arc<Stopping>,
+    /// Has something to read when it was asked to stop; `None` where the system allows no more
+    /// open files, so that this is seen when the waiting ends.
+    bell: Option<UnixStream>,
     listens_to_root: bool,
     runs: BTreeSet<RunId>,
     /// Whether the system allowed no more, which is not asked again until something is given up.
@@ -47,7 +57,28 @@ pub struct Hints {
 }
 
 /// What listens to folders: that of the system, or a test's.
-pub(crate) type Notifier = dyn Watcher + Send + Sync;
+pub(crate) trait Notifier: Send + Sync {
+    /// Listens to a folder, which stands at this path now.
+    fn listen(&mut self, folder: &Folder, path: &Path) -> Result<(), HintError>;
+
+    /// Listens to a folder no more; the notifications of one that is gone have ended already.
+    fn forget(&mut self, folder: &Folder, path: &Path);
+
+    /// Returns what can be read from once there are notifications to take.
+    fn as_fd(&self) -> BorrowedFd<'_>;
+
+    /// Takes what notifications there are.
+    fn take(&mut self, hinted: &mut Hinted);
+}
+
+/// A folder that is listened to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Folder {
+    Root,
+    Run(RunId),
+    /// That of a run's log.
+    Events(RunId),
+}
 
 /// What may have changed since the last time that was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,45 +105,40 @@ pub enum HintError {
     TooMany,
     /// The folder is not there, or cannot be listened to.
     #[error(transparent)]
-    Folder(notify::Error),
+    Folder(io::Error),
 }
 
 /// Ends the waiting of a [`Hints`], from another thread or after a signal.
 #[derive(Clone)]
-pub struct Waker(Arc<Inbox>);
+pub struct Waker(Arc<Stopping>);
 
-#[derive(Default)]
-struct Inbox {
-    hinted: Mutex<Hinted>,
-    arrival: Condvar,
+struct Stopping {
+    is_asked: AtomicBool,
+    /// The other end of the bell.
+    bell: Option<UnixStream>,
 }
 
 impl Hints {
     /// Listens to nothing yet.
     pub fn new(root: &Path) -> Self {
+        // Absolute, as some systems name the files.
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        let inbox = Arc::new(Inbox::default());
-        let (base, sender) = (root.clone(), Arc::clone(&inbox));
-        let receive = move |event| sender.receive(&base, event);
-        let notifier = notify::recommended_watcher(receive).ok();
-        Self {
-            root,
-            notifier: notifier.map(|it| Box::new(it) as Box<Notifier>),
-            inbox,
-            listens_to_root: false,
-            runs: BTreeSet::new(),
-            is_full: false,
-            is_silent: false,
-        }
+        let notifier = System::new(&root).map(|it| Box::new(it) as Box<dyn Notifier>);
+        Self::with_notifier(root, notifier)
     }
 
     /// Listens to nothing yet, and then by this one.
-    #[cfg(test)]
-    pub(crate) fn with_notifier(root: &Path, notifier: Box<Notifier>) -> Self {
+    pub(crate) fn with_notifier(root: PathBuf, notifier: Option<Box<dyn Notifier>>) -> Self {
+        let (rung, bell) = bell().unzip();
+        let is_asked = AtomicBool::new(false);
         Self {
-            root: root.to_owned(),
-            notifier: Some(notifier),
-            inbox: Arc::default(),
+            root,
+            notifier,
+            stopping: Arc::new(Stopping {
+                is_asked,
+                bell: rung,
+            }),
+            bell,
             listens_to_root: false,
             runs: BTreeSet::new(),
             is_full: false,
@@ -132,8 +158,7 @@ impl Hints {
     /// There will be no notifications of them.
     pub fn listen_to_root(&mut self) -> Result<(), HintError> {
         if !self.listens_to_root && !self.is_silent {
-            let root = self.root.clone();
-            self.listen(&root)?;
+            self.listen(&Folder::Root)?;
             self.listens_to_root = true;
         }
         Ok(())
@@ -150,11 +175,12 @@ impl Hints {
         if self.is_full || self.runs.len() >= LISTENED_MAX {
             return Err(HintError::TooMany);
         }
-        let folder = self.root.join(run.as_str());
-        let events = folder.join(EVENTS_DIR);
-        if is_folder(&events) {
+        let (folder, events) = (Folder::Run(run.clone()), Folder::Events(run.clone()));
+        if is_folder(&self.path_of(&events)) {
             self.listen(&events)?;
             self.runs.insert(run.clone());
+            // Report files come and go there.
+            self.forget(&folder);
         } else {
             // Not remembered: once it has a log, that is listened to.
             self.listen(&folder)?;
@@ -169,12 +195,8 @@ impl Hints {
 
     /// Listens no more to a run, whose folder may be gone and come again.
     pub fn forget_run(&mut self, run: &RunId) {
-        let folder = self.root.join(run.as_str());
-        if let Some(notifier) = &mut self.notifier {
-            // A folder that is gone took its notifications along.
-            _ = notifier.unwatch(&folder.join(EVENTS_DIR));
-            _ = notifier.unwatch(&folder);
-        }
+        self.forget(&Folder::Events(run.clone()));
+        self.forget(&Folder::Run(run.clone()));
         self.is_full &= !self.runs.remove(run);
     }
 
@@ -183,105 +205,125 @@ impl Hints {
         for run in std::mem::take(&mut self.runs) {
             self.forget_run(&run);
         }
-        if let Some(notifier) = &mut self.notifier {
-            _ = notifier.unwatch(&self.root);
-        }
+        self.forget(&Folder::Root);
         self.listens_to_root = false;
     }
 
     /// Waits until something may have changed, or `timeout` is over, and returns what.
-    pub fn wait(&self, timeout: Duration) -> Hinted {
-        let hinted = self.inbox.lock();
-        let is_waiting = |hinted: &mut Hinted| *hinted == Hinted::default();
-        let waited = self
-            .inbox
-            .arrival
-            .wait_timeout_while(hinted, timeout, is_waiting);
-        let (mut hinted, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut hinted)
+    pub fn wait(&mut self, timeout: Duration) -> Hinted {
+        let start = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(start.elapsed());
+            let mut hinted = Hinted::default();
+            let is_interrupted = self.wait_once(left, &mut hinted) == Err(Errno::INTR);
+            hinted.stop = self.stopping.is_asked.swap(false, Ordering::SeqCst);
+            let is_over = !is_interrupted && start.elapsed() >= timeout;
+            if is_over || hinted != Hinted::default() {
+                return hinted;
+            }
+        }
+    }
+
+    /// Waits for the bell or for notifications, and takes them.
+    fn wait_once(&mut self, timeout: Duration, hinted: &mut Hinted) -> Result<(), Errno> {
+        let (bell, notifier) = (self.bell.as_mut(), self.notifier.as_mut());
+        let of_bell = bell.as_ref().map(|bell| bell.as_fd());
+        let of_notifier = notifier.as_ref().map(|notifier| notifier.as_fd());
+        let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut fds: Vec<_> = of_bell
+            .into_iter()
+            .chain(of_notifier)
+            .map(readable)
+            .collect();
+        // One that is too long for the system is for ever.
+        poll(&mut fds, Timespec::try_from(timeout).ok().as_ref())?;
+        let mut is_ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let is_rung = bell.is_some() && is_ready.next() == Some(true);
+        let is_notified = is_ready.next() == Some(true);
+        if is_rung && let Some(bell) = &mut self.bell {
+            // Rung once for each time that it was asked; whoever waits next must wait.
+            while bell.read(&mut [0; 64]).is_ok_and(|read| read == 64) {}
+        }
+        if is_notified && let Some(notifier) = &mut self.notifier {
+            notifier.take(hinted);
+        }
+        Ok(())
     }
 
     /// Returns what ends the waiting.
     pub fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.inbox))
+        Waker(Arc::clone(&self.stopping))
     }
 
-    fn listen(&mut self, folder: &Path) -> Result<(), HintError> {
+    fn listen(&mut self, folder: &Folder) -> Result<(), HintError> {
+        let path = self.path_of(folder);
         let notifier = self.notifier.as_mut().ok_or(HintError::Unsupported)?;
-        let listening = notifier.watch(folder, RecursiveMode::NonRecursive);
-        listening.map_err(|error| match error.kind {
-            notify::ErrorKind::MaxFilesWatch => {
-                self.is_full = true;
-                HintError::TooMany
-            }
-            _ => HintError::Folder(error),
-        })
+        let listening = notifier.listen(folder, &path);
+        self.is_full |= matches!(listening, Err(HintError::TooMany));
+        listening
+    }
+
+    fn forget(&mut self, folder: &Folder) {
+        let path = self.path_of(folder);
+        if let Some(notifier) = &mut self.notifier {
+            notifier.forget(folder, &path);
+        }
+    }
+
+    fn path_of(&self, folder: &Folder) -> PathBuf {
+        match folder {
+            Folder::Root => self.root.clone(),
+            Folder::Run(run) => self.root.join(run.as_str()),
+            Folder::Events(run) => self.root.join(run.as_str()).join(EVENTS_DIR),
+        }
     }
 }
 
 impl Waker {
     /// Asks whoever waits to stop.
     pub fn stop(&self) {
-        self.0.add(|hinted| hinted.stop = true);
+        let Self(stopping) = self;
+        stopping.is_asked.store(true, Ordering::SeqCst);
+        if let Some(mut bell) = stopping.bell.as_ref() {
+            // It fails where it was rung very often, and then it is heard.
+            _ = bell.write(&[0]);
+        }
     }
 }
 
-impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Hinted> {
-        // Nothing that is done under the lock can leave it half done.
-        self.hinted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, add: impl FnOnce(&mut Hinted)) {
-        let mut hinted = self.lock();
-        let was_empty = *hinted == Hinted::default();
-        add(&mut hinted);
-        drop(hinted);
-        // Nobody waits while there is something to take: a burst wakes once.
-        if was_empty {
-            self.arrival.notify_all();
-        }
-    }
-
-    /// Takes a notification in.
-    fn receive(&self, root: &Path, event: notify::Result<Event>) {
-        let Ok(event) = event else {
-            return self.add(|hinted| hinted.everything = true);
-        };
-        if event.need_rescan() {
-            return self.add(|hinted| hinted.everything = true);
-        }
-        if !may_change_a_log(&event.kind) {
-            return;
-        }
-        for path in &event.paths {
-            let Ok(below) = path.strip_prefix(root) else {
-                continue;
-            };
-            let run = below.iter().next().and_then(|name| name.to_str());
-            match run.map(RunId::new) {
-                None => self.add(|hinted| hinted.root = true),
-                Some(Err(_)) => {} // no run can have this name
-                Some(Ok(run)) if below.iter().nth(1).is_some() => {
-                    self.add(|hinted| _ = hinted.runs.insert(run));
+impl Hinted {
+    /// Takes in that an entry of a folder changed, or the folder itself.
+    pub(crate) fn note(&mut self, folder: &Folder, entry: Option<&str>) {
+        match (folder, entry) {
+            (Folder::Root, None) => self.root = true,
+            // What cannot be the name of a run is none.
+            (Folder::Root, Some(name)) => {
+                if let Ok(run) = RunId::new(name) {
+                    self.root = true;
+                    self.runs.insert(run);
                 }
-                // A run's own folder came, went or was renamed.
-                Some(Ok(run)) => self.add(|hinted| {
-                    hinted.root = true;
-                    hinted.runs.insert(run);
-                }),
             }
+            (Folder::Run(run), None) => {
+                self.root = true;
+                self.note_run(run);
+            }
+            (Folder::Run(run), Some(_)) | (Folder::Events(run), _) => self.note_run(run),
+        }
+    }
+
+    fn note_run(&mut self, run: &RunId) {
+        if !self.runs.contains(run) {
+            self.runs.insert(run.clone());
         }
     }
 }
 
-/// Reading a log is notified too, our own reading included.
-fn may_change_a_log(kind: &EventKind) -> bool {
-    match kind {
-        EventKind::Access(_) => false,
-        EventKind::Modify(ModifyKind::Metadata(_)) => true, // permissions may have come back
-        _ => true,
-    }
+/// Returns what rings and what is rung, neither of which waits.
+pub(crate) fn bell() -> Option<(UnixStream, UnixStream)> {
+    let (rings, rung) = UnixStream::pair().ok()?;
+    rings.set_nonblocking(true).ok()?;
+    rung.set_nonblocking(true).ok()?;
+    Some((rings, rung))
 }
 
 fn is_folder(path: &Path) -> bool {
@@ -289,80 +331,4 @@ fn is_folder(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use notify::event::{AccessKind, CreateKind, DataChange, Flag};
-
-    fn received(events: &[(EventKind, &str)]) -> Hinted {
-        let inbox = Inbox::default();
-        for (kind, path) in events {
-            let event = Event::new(*kind).add_path(PathBuf::from(path));
-            inbox.receive(Path::new("/root"), Ok(event));
-        }
-        inbox.lock().clone()
-    }
-
-    fn runs(names: &[&str]) -> BTreeSet<RunId> {
-        names
-            .iter()
-            .map(|name| RunId::new(*name).expect("an id"))
-            .collect()
-    }
-
-    #[test]
-    fn a_notification_names_the_run_whose_log_may_have_grown() {
-        let grown = EventKind::Modify(ModifyKind::Data(DataChange::Any));
-        let created = EventKind::Create(CreateKind::Folder);
-        let hinted = received(&[
-            (grown, "/root/run_1/events/a.jsonl"),
-            (grown, "/root/run_1/events/b.jsonl"),
-            (created, "/root/run_2/events"),
-            (grown, "/root/not a run/events/a.jsonl"),
-            (grown, "/elsewhere/run_3/events/a.jsonl"),
-            (
-                EventKind::Access(AccessKind::Any),
-                "/root/run_4/events/a.jsonl",
-            ),
-        ]);
-        let expected = Hinted {
-            runs: runs(&["run_1", "run_2"]),
-            ..Hinted::default()
-        };
-        assert_eq!(hinted, expected);
-    }
-
-    #[test]
-    fn a_folder_of_the_root_that_comes_is_a_hint_at_the_root_too() {
-        let hinted = received(&[(EventKind::Create(CreateKind::Folder), "/root/run_1")]);
-        assert_eq!((hinted.root, hinted.runs), (true, runs(&["run_1"])));
-        assert!(received(&[(EventKind::Any, "/root")]).root);
-    }
-
-    #[test]
-    fn lost_notifications_are_a_hint_at_everything() {
-        let inbox = Inbox::default();
-        let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
-        inbox.receive(Path::new("/root"), Ok(overflow));
-        assert!(inbox.lock().everything);
-    }
-
-    #[test]
-    fn waiting_ends_when_it_is_asked_to() {
-        let hints = Hints::new(Path::new("nowhere"));
-        hints.waker().stop();
-        assert!(hints.wait(Duration::from_secs(99)).stop);
-        assert_eq!(hints.wait(Duration::ZERO), Hinted::default());
-    }
-
-    #[test]
-    fn what_is_not_there_gives_no_notifications() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut hints = Hints::new(&folder.path().join("none"));
-        assert!(hints.listen_to_root().is_err());
-        assert!(
-            hints
-                .listen_to_run(&RunId::new("run_1").expect("an id"))
-                .is_err()
-        );
-    }
-}
+mod tests;

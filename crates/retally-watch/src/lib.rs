@@ -12,8 +12,12 @@
 mod checkpoints;
 mod file_system;
 mod hints;
+#[cfg(target_os = "linux")]
+mod inotify;
 mod live_run;
 mod notice;
+#[cfg(any(test, not(target_os = "linux")))]
+mod other_systems;
 mod rests;
 mod root_stamp;
 mod schedule;

@@ -97,7 +97,7 @@ impl World {
         let mut watcher = watcher.expect("there is no price book");
         if self.is_silent {
             let system = SilentSystem::new(Arc::clone(&self.folders_max));
-            watcher.hints = Hints::with_notifier(&self.root(), Box::new(system));
+            watcher.hints = Hints::with_notifier(self.root(), Some(Box::new(system)));
             watcher.around.rest_after = self.rest_after;
         }
         watcher

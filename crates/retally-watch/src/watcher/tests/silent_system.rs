@@ -1,51 +1,51 @@
 //! A system of which no notification ever arrives.
 
-use notify::{Config, ErrorKind, EventHandler, RecursiveMode, Result, Watcher, WatcherKind};
+use crate::hints::{Folder, HintError, Hinted, Notifier, bell};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Listens to as many folders as it is allowed to, and hears nothing.
 pub(super) struct SilentSystem {
     folders_max: Arc<AtomicUsize>,
-    folders: BTreeSet<PathBuf>,
+    folders: BTreeSet<Folder>,
+    /// A bell that nobody rings.
+    bell: (UnixStream, UnixStream),
 }
 
 impl SilentSystem {
     pub(super) fn new(folders_max: Arc<AtomicUsize>) -> Self {
-        let folders = BTreeSet::new();
         Self {
             folders_max,
-            folders,
+            folders: BTreeSet::new(),
+            bell: bell().expect("a bell"),
         }
     }
 }
 
-impl Watcher for SilentSystem {
-    fn new<F: EventHandler>(_: F, _: Config) -> Result<Self> {
-        Ok(Self::new(Arc::new(AtomicUsize::new(usize::MAX))))
-    }
-
-    fn watch(&mut self, path: &Path, _: RecursiveMode) -> Result<()> {
+impl Notifier for SilentSystem {
+    fn listen(&mut self, folder: &Folder, path: &Path) -> Result<(), HintError> {
         if !path.is_dir() {
-            return Err(notify::Error::path_not_found());
+            return Err(HintError::Folder(ErrorKind::NotFound.into()));
         }
         if self.folders.len() >= self.folders_max.load(Ordering::Relaxed) {
-            return Err(notify::Error::new(ErrorKind::MaxFilesWatch));
+            return Err(HintError::TooMany);
         }
-        self.folders.insert(path.to_owned());
+        self.folders.insert(folder.clone());
         Ok(())
     }
 
-    fn unwatch(&mut self, path: &Path) -> Result<()> {
-        match self.folders.remove(path) {
-            true => Ok(()),
-            false => Err(notify::Error::watch_not_found()),
-        }
+    fn forget(&mut self, folder: &Folder, _: &Path) {
+        self.folders.remove(folder);
     }
 
-    fn kind() -> WatcherKind {
-        WatcherKind::NullWatcher
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.1.as_fd()
     }
+
+    fn take(&mut self, _: &mut Hinted) {}
 }
