@@ -53,16 +53,15 @@ impl Folder {
         }
     }
 
-    /// Returns the entries of an `events/` folder whose names are UTF-8 and wanted, sorted, each as
-    /// it stands; links are not followed.
+    /// Lists the entries of an `events/` folder whose names are UTF-8 and wanted.
     ///
     /// # Errors
     /// Those of [`of_events`](Self::of_events), or the folder cannot be listed.
     pub(crate) fn list_events(
         path: &Path,
         is_wanted: impl Fn(&str) -> bool,
-    ) -> io::Result<Vec<(String, Stat)>> {
-        list(
+    ) -> io::Result<Listing> {
+        Listing::of(
             open_below(path, NAMES_OF_EVENTS, OFlags::RDONLY)?,
             is_wanted,
         )
@@ -72,11 +71,11 @@ impl Folder {
     pub(crate) fn list_events_in(
         run: BorrowedFd<'_>,
         is_wanted: impl Fn(&str) -> bool,
-    ) -> io::Result<Vec<(String, Stat)>> {
+    ) -> io::Result<Listing> {
         let name = OsStr::new(EVENTS_DIR);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let folder = open_at(run, name, flags);
-        list(
+        Listing::of(
             folder.map_err(|errno| not_opened(run, name, errno))?,
             is_wanted,
         )
@@ -89,28 +88,18 @@ impl Folder {
 
     /// Opens a segment to read. A FIFO that took the file's place does not block.
     pub(crate) fn open_to_read(&self, name: &OsStr) -> io::Result<File> {
-        self.open_file(name, OFlags::RDONLY)
+        open_file(&self.0, name, OFlags::RDONLY)
     }
 
     /// Opens a segment to append to it.
     pub(crate) fn open_to_append(&self, name: &OsStr) -> io::Result<File> {
-        self.open_file(name, OFlags::RDWR | OFlags::APPEND)
+        open_file(&self.0, name, OFlags::RDWR | OFlags::APPEND)
     }
 
     /// Creates a segment to append to it; there must be nothing of its name.
     pub(crate) fn create_file(&self, name: &OsStr) -> io::Result<File> {
         let new = OFlags::CREATE | OFlags::EXCL;
-        self.open_file(name, OFlags::RDWR | OFlags::APPEND | new)
-    }
-
-    fn open_file(&self, name: &OsStr, flags: OFlags) -> io::Result<File> {
-        let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = File::from(open_at(&self.0, name, flags | careful)?);
-        if file.metadata()?.is_file() {
-            return Ok(file);
-        }
-        let reason = "not a regular file";
-        Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+        open_file(&self.0, name, OFlags::RDWR | OFlags::APPEND | new)
     }
 
     /// Creates a folder in this one, or returns false where something of that name is there.
@@ -162,24 +151,46 @@ impl Folder {
     }
 }
 
-/// Returns the entries of an open folder whose names are UTF-8 and wanted, sorted, each as it stands.
-fn list(folder: OwnedFd, is_wanted: impl Fn(&str) -> bool) -> io::Result<Vec<(String, Stat)>> {
-    let mut entries = Dir::new(folder)?;
-    let mut names = Vec::new();
-    for entry in &mut entries {
-        let entry = entry?;
-        let name = entry.file_name().to_str().ok();
-        names.extend(name.filter(|name| is_wanted(name)).map(str::to_owned));
-    }
-    let folder = entries.fd()?;
-    let mut found = Vec::with_capacity(names.len());
-    for name in names {
-        if let Some(stat) = stat_at(folder, OsStr::new(&name))? {
-            found.push((name, stat));
+/// What stood in a folder, which is still open.
+pub(crate) struct Listing {
+    folder: Dir,
+    /// Sorted by name, each as it stands; links are not followed.
+    pub(crate) entries: Vec<(String, Stat)>,
+}
+
+impl Listing {
+    fn of(folder: OwnedFd, is_wanted: impl Fn(&str) -> bool) -> io::Result<Self> {
+        let mut folder = Dir::new(folder)?;
+        let mut names = Vec::new();
+        for entry in &mut folder {
+            let entry = entry?;
+            let name = entry.file_name().to_str().ok();
+            names.extend(name.filter(|name| is_wanted(name)).map(str::to_owned));
         }
+        let mut entries = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(stat) = stat_at(folder.fd()?, OsStr::new(&name))? {
+                entries.push((name, stat));
+            }
+        }
+        entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(Self { folder, entries })
     }
-    found.sort_by(|(left, _), (right, _)| left.cmp(right));
-    Ok(found)
+
+    /// Opens a segment to read, as [`Folder::open_to_read`] does.
+    pub(crate) fn open_to_read(&self, name: &str) -> io::Result<File> {
+        open_file(self.folder.fd()?, OsStr::new(name), OFlags::RDONLY)
+    }
+}
+
+fn open_file(folder: impl AsFd, name: &OsStr, flags: OFlags) -> io::Result<File> {
+    let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::from(open_at(folder, name, flags | careful)?);
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let reason = "not a regular file";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 fn stat_at(folder: impl AsFd, name: &OsStr) -> io::Result<Option<Stat>> {

@@ -137,6 +137,35 @@ impl<S: Source> LineReader<S> {
         (self.start, self.end, self.dropped, self.searched) = (0, 0, 0, 0);
     }
 
+    /// Reads anew what stands before the next line, and on from there; returns the former.
+    pub(crate) fn read_anew(&mut self) -> io::Result<Tail> {
+        self.seek(self.offset);
+        let start = self.offset.saturating_sub(TAIL_BYTES_MAX as u64);
+        let before = usize::try_from(self.offset - start).unwrap_or(TAIL_BYTES_MAX);
+        self.start = 0;
+        self.end = 0;
+        self.make_room(before + self.chunk_bytes());
+        while self.end < before {
+            match self
+                .source
+                .read_at(start + self.end as u64, &mut self.buffer[self.end..])?
+            {
+                0 => break,
+                more => self.end += more,
+            }
+        }
+        let read = self.end.min(before);
+        let checksum = crc32c::crc32c(&self.buffer[..read]);
+        match read < before {
+            true => self.forget(),
+            false => self.start = before,
+        }
+        Ok(Tail {
+            offset: self.offset,
+            checksum,
+        })
+    }
+
     /// Returns what stands before the next line: of what is buffered, as it was read.
     pub(crate) fn tail(&mut self) -> io::Result<Tail> {
         let (offset, buffered) = (self.offset, self.buffered());
@@ -209,26 +238,46 @@ impl<S: Source> LineReader<S> {
 
     /// Reads on behind what is buffered and returns how many bytes came.
     fn fill(&mut self) -> io::Result<usize> {
+        let chunk = self.chunk_bytes();
+        if chunk == 0 {
+            return Ok(0);
+        }
         let kept = self.start.min(TAIL_BYTES_MAX);
-        if self.buffer.len() - self.end < CHUNK_BYTES && self.start > kept {
+        if self.buffer.len() - self.end < chunk && self.start > kept {
             let moved = self.start - kept;
             self.buffer.copy_within(moved..self.end, 0);
             (self.start, self.end) = (kept, self.end - moved);
         }
-        let wanted = self.end + CHUNK_BYTES;
+        self.make_room(self.end + chunk);
+        let at = self.read_up_to();
+        let length = self.source.read_at(at, &mut self.buffer[self.end..])?;
+        self.end += length;
+        Ok(length)
+    }
+
+    /// Returns where what is not read yet begins.
+    fn read_up_to(&self) -> u64 {
+        self.offset + self.dropped + (self.end - self.start) as u64
+    }
+
+    /// Returns how much to read at once: no more than there is, where that is known.
+    fn chunk_bytes(&self) -> usize {
+        let left = self.source.bytes_from(self.read_up_to());
+        let left = left.map_or(CHUNK_BYTES, |left| {
+            usize::try_from(left).unwrap_or(CHUNK_BYTES)
+        });
+        left.min(CHUNK_BYTES)
+    }
+
+    /// Makes the buffer as long as is wanted.
+    fn make_room(&mut self, wanted: usize) {
         if self.buffer.len() < wanted {
-            let grown = wanted
-                .max(self.buffer.len() * 2)
-                .min(KEPT_BYTES_MAX + 2 * CHUNK_BYTES);
+            let grown = (self.buffer.len() * 2).min(KEPT_BYTES_MAX + 2 * CHUNK_BYTES);
             // Zeros that the system hands out cost nothing until they are written over.
             let mut buffer = vec![0; grown.max(wanted)];
             buffer[..self.end].copy_from_slice(&self.buffer[..self.end]);
             self.buffer = buffer;
         }
-        let at = self.offset + self.dropped + (self.end - self.start) as u64;
-        let length = self.source.read_at(at, &mut self.buffer[self.end..])?;
-        self.end += length;
-        Ok(length)
     }
 }
 
@@ -243,6 +292,10 @@ pub(crate) mod tests {
     }
 
     impl Source for ScriptedSource {
+        fn bytes_from(&self, _: u64) -> Option<u64> {
+            None
+        }
+
         fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
             let from = usize::try_from(offset).expect("small").min(self.visible);
             let length = buffer.len().min(self.visible - from);

@@ -4,12 +4,13 @@ use crate::mark::Mark;
 use crate::open_file::OpenFile;
 use crate::position::SegmentId;
 use crate::segment::{Segment, Step};
-use crate::segment_file::{self, FileStamp, SegmentFile};
+use crate::segment_file::{self, FileStamp, SegmentFile, SegmentFiles};
 use crate::shared_work::may_share_work;
 use crate::timestamp::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// How many segments are held open at once; more of them are opened and closed in turn.
@@ -201,6 +202,11 @@ impl LogReader {
         Ok(Some(log))
     }
 
+    /// Returns whether there was any segment at the last look.
+    pub fn has_segments(&self) -> bool {
+        !self.by_file.is_empty() || !self.unread.is_empty()
+    }
+
     /// Returns the folder of the segments.
     pub fn events_dir(&self) -> &Path {
         &self.events_dir
@@ -282,7 +288,21 @@ impl LogReader {
     /// The folder cannot be listed, or a segment cannot be read or is of a newer format.
     pub fn refresh(&mut self) -> Result<bool, LogError> {
         let files = self.list()?;
-        if self.is_void(&files) {
+        self.take_in(files)
+    }
+
+    /// Does what [`refresh`](Self::refresh) does, by the open folder of the run, for whoever has it
+    /// open anyway.
+    ///
+    /// # Errors
+    /// Those of [`refresh`](Self::refresh).
+    pub fn refresh_in(&mut self, run: impl AsFd) -> Result<bool, LogError> {
+        let files = SegmentFiles::in_run(run.as_fd(), &self.events_dir);
+        self.take_in(files.map_err(|source| self.not_listed(source))?)
+    }
+
+    fn take_in(&mut self, files: SegmentFiles) -> Result<bool, LogError> {
+        if self.is_void(&files.files) {
             self.rewind_to(files)?;
         } else {
             self.take_over(files)?;
@@ -326,12 +346,15 @@ impl LogReader {
             .filter(|unread| unread.bytes > 0)
     }
 
-    fn list(&self) -> Result<Vec<SegmentFile>, LogError> {
-        let listed = segment_file::list(&self.events_dir);
-        listed.map_err(|source| LogError::List {
+    fn list(&self) -> Result<SegmentFiles, LogError> {
+        SegmentFiles::of(&self.events_dir).map_err(|source| self.not_listed(source))
+    }
+
+    fn not_listed(&self, source: io::Error) -> LogError {
+        LogError::List {
             path: self.events_dir.clone(),
             source,
-        })
+        }
     }
 
     /// Returns the segment whose next line comes first, and whether there is one.
@@ -350,6 +373,11 @@ impl LogReader {
         let id = self.segments[at].id().clone();
         self.heads.push(Reverse(Head { time, id, at }));
         self.current = None;
+        self.close_if_many(at);
+    }
+
+    /// Gives handle and buffer of a segment back where many others have some.
+    fn close_if_many(&mut self, at: usize) {
         if self.open.len() > OPEN_SEGMENTS_MAX {
             self.segments[at].close();
             self.open.remove(&at);
@@ -369,7 +397,7 @@ impl LogReader {
         !self.by_file.keys().all(|name| is_listed(name, files))
     }
 
-    fn rewind_to(&mut self, files: Vec<SegmentFile>) -> Result<(), LogError> {
+    fn rewind_to(&mut self, files: SegmentFiles) -> Result<(), LogError> {
         self.segments.clear();
         self.by_id.clear();
         self.by_file.clear();
@@ -384,16 +412,16 @@ impl LogReader {
     }
 
     /// Brings the segments up to what the folder holds.
-    fn take_over(&mut self, files: Vec<SegmentFile>) -> Result<(), LogError> {
-        self.unread.retain(|name, _| is_listed(name, &files));
+    fn take_over(&mut self, files: SegmentFiles) -> Result<(), LogError> {
+        self.unread.retain(|name, _| is_listed(name, &files.files));
         let mut failed = None;
-        for file in files.clone() {
+        for file in &files.files {
             if self.unread.get(&file.name) == Some(&file.stamp) {
                 continue;
             }
             let added = match self.by_file.get(&file.name) {
-                Some(&at) => self.look_again(at, &file),
-                None => self.add(file),
+                Some(&at) => self.look_again(at, file, &files),
+                None => self.add(file.clone()),
             };
             match added {
                 Ok(Added::Fresh(at)) => _ = self.grown.insert(at),
@@ -413,9 +441,18 @@ impl LogReader {
     }
 
     /// Takes over the size of a known file.
-    fn look_again(&mut self, at: usize, file: &SegmentFile) -> Result<Added, LogError> {
-        match self.segments[at].refresh(file) {
-            Ok(Some(true)) => Ok(Added::Fresh(at)),
+    fn look_again(
+        &mut self,
+        at: usize,
+        file: &SegmentFile,
+        among: &SegmentFiles,
+    ) -> Result<Added, LogError> {
+        match self.segments[at].refresh(file, among) {
+            Ok(Some(true)) => {
+                self.open.insert(at);
+                self.close_if_many(at);
+                Ok(Added::Fresh(at))
+            }
             Ok(Some(false)) => Ok(Added::Nothing),
             Ok(None) => Ok(Added::ToYielded),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Added::ToYielded),

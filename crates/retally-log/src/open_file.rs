@@ -9,7 +9,7 @@ use crate::line_reader::Tail;
 use crate::log_error::LogError;
 use crate::mark::Mark;
 use crate::position::SegmentId;
-use crate::segment_file::SegmentFile;
+use crate::segment_file::{SegmentFile, SegmentFiles};
 use crate::segment_reader::{Content, SegmentReader};
 use crate::source::FileSource;
 use crate::timestamp::Timestamp;
@@ -113,19 +113,27 @@ impl OpenFile {
     /// it was cut, or written anew under the same inode number. That is looked for where anything
     /// changed, by what stands before the offset; and before the offset of the look before, which
     /// tells whether it was written anew while it was read.
-    pub(crate) fn refresh(&mut self, file: &SegmentFile) -> io::Result<Option<bool>> {
+    ///
+    /// Where it holds more, its handle stays open.
+    pub(crate) fn refresh(
+        &mut self,
+        file: &SegmentFile,
+        among: &SegmentFiles,
+    ) -> io::Result<Option<bool>> {
         let offset = self.reader.offset();
         if file.stamp != self.file.stamp {
             if !file.stamp.is_of_same_file(&self.file.stamp) || file.stamp.bytes < offset {
                 return Ok(None);
             }
             let tail = self.tail()?;
+            self.reader.show(file.stamp.bytes);
             // What stands under the name now is to be read, not what was opened under it.
-            self.reader.close_file();
-            for read in [self.anchor, Some(tail)].into_iter().flatten() {
-                if self.reader.tail_on_disk(read.offset)? != read {
-                    return Ok(None);
-                }
+            let mut stands = self.reader.read_by(among.open(file)?)? == tail;
+            if let Some(anchor) = self.anchor {
+                stands &= self.reader.tail_on_disk(anchor.offset)? == anchor;
+            }
+            if !stands {
+                return Ok(None);
             }
             if offset > 0 {
                 self.anchor = Some(tail);
@@ -134,10 +142,12 @@ impl OpenFile {
         if self.reader.was_mended(file.stamp.bytes)? {
             return Ok(None);
         }
-        self.reader.close_file();
-        self.reader.show(file.stamp.bytes);
         self.file = file.clone();
-        Ok(Some(file.stamp.bytes > offset + self.pending_bytes))
+        let has_more = file.stamp.bytes > offset + self.pending_bytes;
+        if !has_more {
+            self.close();
+        }
+        Ok(Some(has_more))
     }
 
     /// Returns what stands before the place where reading stands, as it was read.

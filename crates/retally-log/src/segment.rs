@@ -8,7 +8,7 @@ use crate::mark::Mark;
 use crate::open_file::{OpenFile, Probe};
 use crate::position::{Position, SegmentId};
 use crate::read_ahead::BLOCK_BYTES;
-use crate::segment_file::SegmentFile;
+use crate::segment_file::{SegmentFile, SegmentFiles};
 use crate::segment_reader::{Content, Item};
 use crate::timestamp::Timestamp;
 use std::io;
@@ -127,7 +127,11 @@ impl Segment {
     /// Takes over what a file is now, and returns whether that asks for a reading.
     ///
     /// `None` where what was yielded is void.
-    pub(crate) fn refresh(&mut self, file: &SegmentFile) -> io::Result<Option<bool>> {
+    pub(crate) fn refresh(
+        &mut self,
+        file: &SegmentFile,
+        among: &SegmentFiles,
+    ) -> io::Result<Option<bool>> {
         let is_indexed = matches!(self.order, Order::Indexed(_));
         let mut files = self.files.iter_mut();
         let known = files.find(|known| known.file.name == file.name);
@@ -137,7 +141,7 @@ impl Segment {
             let is_mended = !file.is_compressed && known.reader.was_mended(file.stamp.bytes)?;
             return Ok((is_same && !is_mended).then_some(false));
         }
-        known.refresh(file)
+        known.refresh(file, among)
     }
 
     /// Gives file handles and buffers back.

@@ -1,6 +1,6 @@
 //! The files of a run's `events/` folder: which of them are segments, and how they are opened.
 
-use crate::folder::Folder;
+use crate::folder::{Folder, Listing};
 use crate::format::{COMPRESSED_SUFFIX, SEGMENT_SUFFIX};
 use rustix::fs::{FileType, Stat};
 use std::fs::File;
@@ -111,41 +111,80 @@ fn is_segment_name(name: &str) -> bool {
     is_named_so && !name.starts_with('.')
 }
 
-/// Returns the segments of a folder, sorted by name; none where there is no folder.
-///
-/// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over, as
-/// are names that are not UTF-8 or begin with a dot.
+/// The segments of a folder, which is still open.
+pub(crate) struct SegmentFiles {
+    /// `None` where there is no folder.
+    folder: Option<Listing>,
+    /// Sorted by name.
+    pub(crate) files: Vec<SegmentFile>,
+}
+
+impl SegmentFiles {
+    /// Lists a folder, which need not be there.
+    ///
+    /// Links are not followed, and whatever is no regular file (a FIFO, a device) is passed over,
+    /// as are names that are not UTF-8 or begin with a dot.
+    pub(crate) fn of(events_dir: &Path) -> io::Result<Self> {
+        Self::listed(Folder::list_events(events_dir, is_segment_name), events_dir)
+    }
+
+    /// Does what [`of`](Self::of) does, by the open folder of a run.
+    pub(crate) fn in_run(run: BorrowedFd<'_>, events_dir: &Path) -> io::Result<Self> {
+        Self::listed(Folder::list_events_in(run, is_segment_name), events_dir)
+    }
+
+    fn listed(listing: io::Result<Listing>, events_dir: &Path) -> io::Result<Self> {
+        let mut folder = found(listing)?;
+        let files = regular(&mut folder).map(|(name, stamp)| SegmentFile {
+            is_compressed: name.ends_with(COMPRESSED_SUFFIX),
+            path: events_dir.join(&name),
+            name,
+            stamp,
+        });
+        let files = files.collect();
+        Ok(Self { folder, files })
+    }
+
+    /// Opens one of them to read.
+    pub(crate) fn open(&self, file: &SegmentFile) -> io::Result<File> {
+        match &self.folder {
+            Some(folder) => folder.open_to_read(&file.name),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// Returns the segments that [`SegmentFiles::of`] finds.
 pub(crate) fn list(events_dir: &Path) -> io::Result<Vec<SegmentFile>> {
-    let stamps = list_stamps(events_dir)?.into_iter();
-    let files = stamps.map(|(name, stamp)| SegmentFile {
-        is_compressed: name.ends_with(COMPRESSED_SUFFIX),
-        path: events_dir.join(&name),
-        name,
-        stamp,
-    });
-    Ok(files.collect())
+    Ok(SegmentFiles::of(events_dir)?.files)
 }
 
 /// Returns the names of the segments that [`list`] returns, and how each stands.
 pub(crate) fn list_stamps(events_dir: &Path) -> io::Result<Vec<(String, FileStamp)>> {
-    regular(Folder::list_events(events_dir, is_segment_name))
+    let listing = Folder::list_events(events_dir, is_segment_name);
+    Ok(regular(&mut found(listing)?).collect())
 }
 
 /// Does what [`list_stamps`] does, in the open folder of a run.
 pub(crate) fn list_stamps_in(run: BorrowedFd<'_>) -> io::Result<Vec<(String, FileStamp)>> {
-    regular(Folder::list_events_in(run, is_segment_name))
+    let listing = Folder::list_events_in(run, is_segment_name);
+    Ok(regular(&mut found(listing)?).collect())
 }
 
-/// Returns the regular files among what was found; none where there was no folder.
-fn regular(found: io::Result<Vec<(String, Stat)>>) -> io::Result<Vec<(String, FileStamp)>> {
-    let found = match found {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        found => found?,
-    };
-    let regular = found.into_iter().filter(|(_, stat)| is_regular(stat));
-    Ok(regular
-        .map(|(name, stat)| (name, FileStamp::of(&stat)))
-        .collect())
+/// Returns what was listed, or `None` where there was no folder.
+fn found(listing: io::Result<Listing>) -> io::Result<Option<Listing>> {
+    match listing {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        listing => listing.map(Some),
+    }
+}
+
+/// Takes the regular files out of what was listed.
+fn regular(listing: &mut Option<Listing>) -> impl Iterator<Item = (String, FileStamp)> + use<> {
+    let entries = listing.as_mut().map(|it| std::mem::take(&mut it.entries));
+    let entries = entries.into_iter().flatten();
+    let regular = entries.filter(|(_, stat)| is_regular(stat));
+    regular.map(|(name, stat)| (name, FileStamp::of(&stat)))
 }
 
 fn is_regular(stat: &Stat) -> bool {
@@ -154,7 +193,8 @@ fn is_regular(stat: &Stat) -> bool {
 
 /// Returns the names in a folder that look like segments but are no regular files, sorted.
 pub(crate) fn passed_over(events_dir: &Path) -> Vec<String> {
-    let found = Folder::list_events(events_dir, is_segment_name).unwrap_or_default();
+    let listing = Folder::list_events(events_dir, is_segment_name);
+    let found = listing.map(|it| it.entries).unwrap_or_default();
     let odd = found.into_iter().filter(|(_, stat)| !is_regular(stat));
     odd.map(|(name, _)| name).collect()
 }

@@ -4,6 +4,7 @@ use crate::line_reader::{LineReader, RawLine, Tail};
 use crate::read_ahead::read_ahead;
 use crate::source::{FileSource, Source};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io;
 
 /// Tells the sound lines of one file from its blank and damaged ones, resumable as it grows.
@@ -225,6 +226,13 @@ impl SegmentReader<FileSource> {
     /// Reads a plain file up to so many bytes from now on.
     pub(crate) fn show(&mut self, visible_bytes: u64) {
         self.lines.source_mut().show(visible_bytes);
+    }
+
+    /// Reads a plain file by this handle from now on; returns what stands before the next item
+    /// there, and has read on from that.
+    pub(crate) fn read_by(&mut self, file: File) -> io::Result<Tail> {
+        self.lines.source_mut().read_by(file);
+        self.lines.read_anew()
     }
 
     /// Gives the file handle back until the next read.

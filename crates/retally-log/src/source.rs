@@ -8,6 +8,9 @@ use std::path::PathBuf;
 pub(crate) trait Source {
     /// Reads what stands at `offset`; 0 bytes mean that nothing stands there now.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Returns how many bytes stand from `offset` on at most, where that is known without reading.
+    fn bytes_from(&self, offset: u64) -> Option<u64>;
 }
 
 /// The bytes of a segment file, decompressed where it is compressed.
@@ -57,6 +60,12 @@ impl FileSource {
         self.fault.take()
     }
 
+    /// Reads a plain file by this handle from now on.
+    pub(crate) fn read_by(&mut self, file: File) {
+        debug_assert!(!self.is_compressed, "a compressed file needs a decoder");
+        self.opened = Some(Opened::Plain(file));
+    }
+
     fn open(&mut self) -> io::Result<&mut Opened> {
         if self.opened.is_none() {
             let file = segment_file::open(&self.path)?;
@@ -72,6 +81,10 @@ impl FileSource {
 }
 
 impl Source for FileSource {
+    fn bytes_from(&self, offset: u64) -> Option<u64> {
+        (!self.is_compressed).then(|| self.visible_bytes.saturating_sub(offset))
+    }
+
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let is_behind = |opened: &Opened| match opened {
             Opened::Plain(_) => false,

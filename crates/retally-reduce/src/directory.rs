@@ -4,9 +4,10 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(crate) struct Directory {
 
 /// The device, inode, size and times of an entry.
 pub(crate) type EntryStamp = [i128; 7];
+/// Where the size stands in that.
+pub(crate) const SIZE_OF_ENTRY: usize = 2;
 
 /// How the names of our temporary files begin and end.
 const TEMPORARY_PREFIX: &str = ".retally-";
@@ -68,6 +71,10 @@ impl Directory {
 
     /// Opens a folder in this one, and makes it where there is none.
     pub(crate) fn create_child(&self, name: &str) -> io::Result<Self> {
+        match self.open_child(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
         match rustix::fs::mkdirat(&self.handle, name, Mode::from_raw_mode(0o777)) {
             Ok(()) | Err(Errno::EXIST) => self.open_child(name),
             Err(error) => Err(error.into()),
@@ -173,30 +180,31 @@ impl Directory {
         Ok(stamps)
     }
 
-    /// Opens a regular file in this folder, or returns `None` where the entry is something else
-    /// or there is none.
-    pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
+    /// Opens a regular file in this folder and returns it with its size, or `None` where the entry
+    /// is something else or there is none.
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<(File, u64)>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        Ok(file.metadata()?.is_file().then_some(file))
+        let facts = file.metadata()?;
+        Ok(facts.is_file().then_some((file, facts.len())))
     }
 
     /// Returns whether the entry is a regular file of exactly these bytes.
     pub(crate) fn holds(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        let Some(file) = self.open_file(name)? else {
-            return Ok(false);
-        };
-        let length = bytes.len() as u64;
-        if file.metadata()?.len() != length {
-            return Ok(false);
+        match self.open_file(name)? {
+            Some((file, size)) if size == bytes.len() as u64 => {
+                let mut standing = vec![0; bytes.len()];
+                match file.read_exact_at(&mut standing, 0) {
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+                    read => read.map(|()| standing == bytes),
+                }
+            }
+            _ => Ok(false),
         }
-        let mut standing = Vec::with_capacity(bytes.len());
-        file.take(length + 1).read_to_end(&mut standing)?;
-        Ok(standing == bytes)
     }
 
     /// Puts a file of these bytes in the place of whatever stands there but a folder. Others see

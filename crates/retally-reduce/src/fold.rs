@@ -43,6 +43,8 @@ pub struct RunFold {
     /// Whether every report file was written from an earlier state of this very fold, so that
     /// those of changed issues are enough.
     wrote_all: bool,
+    /// Whether those of the run are of an earlier state than those of its issues.
+    owes_run: bool,
     /// What is known of the report files that were written before this fold was taken up.
     known_files: Option<KnownFiles>,
 }
@@ -92,6 +94,7 @@ impl RunFold {
             entries: 0,
             rewinds: 0,
             wrote_all: false,
+            owes_run: false,
             known_files: None,
         }
     }
@@ -129,6 +132,23 @@ impl RunFold {
             return Ok(Advance::Stale);
         }
         self.log.refresh()?;
+        self.fold_known(entries_max)
+    }
+
+    /// Does what [`advance`](Self::advance) does, in the run's folder that is locked. Where that
+    /// leaves nothing for later, reports may be [written](Self::write_to) to it.
+    ///
+    /// # Errors
+    /// The log cannot be read. What was folded stays; call again to go on.
+    pub fn advance_in(
+        &mut self,
+        files: &LockedRunFiles,
+        entries_max: u64,
+    ) -> Result<Advance, LogError> {
+        if self.is_stale() {
+            return Ok(Advance::Stale);
+        }
+        self.log.refresh_in(files.handle())?;
         self.fold_known(entries_max)
     }
 
@@ -275,20 +295,53 @@ impl RunFold {
     /// # Panics
     /// The state is stale, or the files are another run's.
     pub fn write_to(&mut self, files: &LockedRunFiles) -> Result<Vec<Change>, UpdateError> {
+        self.write_some(files, true)
+    }
+
+    /// Does what [`write_to`](Self::write_to) does, but [owes](Self::owes_run_reports) the reports
+    /// of the run where those of issues changed and it has not ended.
+    ///
+    /// # Errors
+    /// Those of [`write_to`](Self::write_to).
+    ///
+    /// # Panics
+    /// Those of [`write_to`](Self::write_to).
+    pub fn write_issues_to(&mut self, files: &LockedRunFiles) -> Result<Vec<Change>, UpdateError> {
+        let is_enough = self.state.has_changed_issues() && !self.state.has_ended();
+        self.write_some(files, !is_enough)
+    }
+
+    fn write_some(
+        &mut self,
+        files: &LockedRunFiles,
+        writes_run: bool,
+    ) -> Result<Vec<Change>, UpdateError> {
         let changed = self.state.take_changed();
         // Until all was written, what was changed is not known to be in the files.
         let is_partial = std::mem::replace(&mut self.wrote_all, false);
         let changes = match self.known_files.take() {
             _ if !is_partial => files.write(&self.state)?,
-            None => files.write_changed(&self.state, &changed, &mut Earlier::new())?,
+            // A folder whose segments are gone is left alone.
+            _ if !self.log.has_segments() => Vec::new(),
+            None => {
+                let mut earlier = Earlier::new();
+                files.write_changed(&self.state, &changed, writes_run, &mut earlier)?
+            }
             Some(mut known) => {
-                let written = known.write(files, &self.state, changed)?;
+                let written = known.write(files, &self.state, changed, writes_run)?;
                 self.keep_or_write_all(files, known, written)?
             }
         };
-        // A folder whose segments are gone is left alone: nothing was written.
+        // In one whose segments are gone, nothing was written.
         self.wrote_all = self.state.has_events();
+        self.owes_run = is_partial && !writes_run;
         Ok(changes)
+    }
+
+    /// Returns whether only reports of issues were written last; then
+    /// [`write_to`](Self::write_to) writes what is missing.
+    pub fn owes_run_reports(&self) -> bool {
+        self.owes_run
     }
 
     /// Makes sure of all report files when nothing is to be written: somebody may have touched
@@ -307,7 +360,7 @@ impl RunFold {
         };
         let written = known.settle(files, &self.state)?;
         let changes = self.keep_or_write_all(files, known, written)?;
-        self.wrote_all = self.state.has_events();
+        (self.wrote_all, self.owes_run) = (self.state.has_events(), false);
         Ok(changes)
     }
 

@@ -85,6 +85,10 @@ impl Issues {
     }
 
     /// Returns the ids of those that changed since this was last called.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     pub(crate) fn take_changed(&mut self) -> BTreeSet<IssueId<'static>> {
         let changed = std::mem::take(&mut self.changed);
         let entries = changed.into_iter().map(|at| {

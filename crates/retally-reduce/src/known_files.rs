@@ -30,15 +30,16 @@ impl KnownFiles {
         }
     }
 
-    /// Writes the reports of changed issues and of the run, and returns what that changed, and
-    /// whether nobody touched any other file; else all are to be compared.
+    /// Writes the reports of changed issues and, where that is asked for, of the run, and returns
+    /// what that changed, and whether nobody touched any other file; else all are to be compared.
     pub(crate) fn write(
         &mut self,
         files: &LockedRunFiles,
         state: &RunState,
         changed: BTreeSet<IssueId<'static>>,
+        writes_run: bool,
     ) -> Result<(Vec<Change>, bool), ReportError> {
-        let changes = files.write_changed(state, &changed, &mut self.earlier)?;
+        let changes = files.write_changed(state, &changed, writes_run, &mut self.earlier)?;
         self.issues.extend(changed);
         // Only now, for it takes long where files are many, and somebody waits for the changed.
         if !self.is_checked {
@@ -55,7 +56,7 @@ impl KnownFiles {
         state: &RunState,
     ) -> Result<(Vec<Change>, bool), ReportError> {
         let stands = self.stands(files)?;
-        let changes = files.write_changed(state, &self.issues, &mut self.earlier)?;
+        let changes = files.write_changed(state, &self.issues, true, &mut self.earlier)?;
         files.remove_left_overs()?;
         Ok((changes, stands))
     }

@@ -1,7 +1,7 @@
 //! The files in which the reports of a run stand.
 
 use crate::difference::first_difference;
-use crate::directory::{Directory, EntryStamp, Lock, is_temporary};
+use crate::directory::{Directory, EntryStamp, Lock, SIZE_OF_ENTRY, is_temporary};
 use crate::files_stamp::{Earlier, FilesStamp};
 use crate::report_file::{
     ISSUES_DIR, ReportFile, final_name, is_issue_name, issue_names, metadata_name, run_reports,
@@ -14,6 +14,7 @@ use retally_log::{
 use rustix::fs::FileType;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 /// The longest standing file that is looked into for what differs; no report comes near.
@@ -230,7 +231,7 @@ impl RunFiles {
     }
 
     /// Returns whether the folder holds any segment; else it is none of our business.
-    pub(crate) fn has_segments(&self) -> Result<bool, ReportError> {
+    fn has_segments(&self) -> Result<bool, ReportError> {
         let events = match self.folder.open_child(EVENTS_DIR) {
             Ok(events) => events,
             Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::NotADirectory => {
@@ -304,7 +305,7 @@ impl RunFiles {
         };
         let mut pointer = String::new();
         if kind.is_file()
-            && let Some(file) = folder.open_file(&report.name).map_err(failed)?
+            && let Some((file, _)) = folder.open_file(&report.name).map_err(failed)?
         {
             let mut standing = Vec::new();
             let mut file = file.take(STANDING_BYTES_MAX);
@@ -392,7 +393,7 @@ impl LockedRunFiles {
             return Ok(Vec::new());
         }
         let issue_ids: Vec<_> = state.issue_ids().collect();
-        let mut changes = self.write_reports(state, &issue_ids, &mut Earlier::new())?;
+        let mut changes = self.write_reports(state, &issue_ids, true, &mut Earlier::new())?;
         let issues = self.files.issues_folder(false)?;
         for (folder, name) in self.files.uncalled(state, issues.as_ref())? {
             let removed = folder.remove(&name);
@@ -403,9 +404,9 @@ impl LockedRunFiles {
         Ok(changes)
     }
 
-    /// Writes the reports of some issues and of the run, and returns what that changed. That is
-    /// enough where all others were written before, from an earlier state of the same fold. Adds to
-    /// `earlier` how the files stood whose first change this is.
+    /// Writes the reports of some issues and, where that is asked for, of the run, and returns what
+    /// that changed. That is enough where all others were written before, from an earlier state of
+    /// the same fold. Adds to `earlier` how the files stood whose first change this is.
     ///
     /// # Errors
     /// The first file that could not be written; all others were.
@@ -413,13 +414,16 @@ impl LockedRunFiles {
         &self,
         state: &RunState,
         changed: &BTreeSet<IssueId<'static>>,
+        writes_run: bool,
         earlier: &mut Earlier,
     ) -> Result<Vec<Change>, ReportError> {
-        if !self.files.has_segments()? {
-            return Ok(Vec::new());
-        }
         let issue_ids: Vec<_> = changed.iter().collect();
-        self.write_reports(state, &issue_ids, earlier)
+        self.write_reports(state, &issue_ids, writes_run, earlier)
+    }
+
+    /// Returns the handle of the run's folder.
+    pub(crate) fn handle(&self) -> BorrowedFd<'_> {
+        self.files.folder.handle()
     }
 
     /// Returns how the files would stand now if some still stood as they did earlier.
@@ -436,6 +440,7 @@ impl LockedRunFiles {
         &self,
         state: &RunState,
         issue_ids: &[&IssueId<'static>],
+        writes_run: bool,
         earlier: &mut Earlier,
     ) -> Result<Vec<Change>, ReportError> {
         self.files.assert_fits(state);
@@ -457,7 +462,8 @@ impl LockedRunFiles {
                 .transpose()
         };
         let of_issues = visit_issues(state, issue_ids, write);
-        let of_run: Vec<_> = run_reports(state).map(write).collect();
+        let of_run = writes_run.then(|| run_reports(state));
+        let of_run: Vec<_> = of_run.into_iter().flatten().map(write).collect();
         let written = of_issues.into_iter().chain(of_run).flatten();
         let written: Vec<_> = written.collect::<Result<_, _>>()?;
         let mut changes = Vec::with_capacity(written.len());
@@ -492,10 +498,11 @@ fn write_report(
     folder: &Directory,
     report: &ReportFile,
 ) -> io::Result<Option<(ChangeKind, Option<EntryStamp>)>> {
-    if folder.holds(&report.name, &report.bytes)? {
+    let standing = folder.stamp_of(&report.name)?;
+    let is_as_long = |stamp: &EntryStamp| stamp[SIZE_OF_ENTRY] == report.bytes.len() as i128;
+    if standing.as_ref().is_some_and(is_as_long) && folder.holds(&report.name, &report.bytes)? {
         return Ok(None);
     }
-    let standing = folder.stamp_of(&report.name)?;
     folder.replace(&report.name, &report.bytes)?;
     let kind = match standing {
         Some(_) => ChangeKind::Replaced,

@@ -258,6 +258,11 @@ impl RunState {
         self.issues.take_changed()
     }
 
+    /// Returns whether that would return any.
+    pub(crate) fn has_changed_issues(&self) -> bool {
+        self.issues.has_changed()
+    }
+
     /// Returns the errors that name no issue.
     pub(crate) fn errors(&self) -> &DetailList<ErrorDetail> {
         &self.without_issue.errors

@@ -13,6 +13,9 @@ const SLICE_ENTRIES: u64 = 10_000;
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long somebody else may write the reports before that is said.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How far apart the reports of a run that goes on are written. Each event changes them, so that
+/// they would be half of what is written, and at more moments they tell people nothing.
+const RUN_INTERVAL: Duration = Duration::from_millis(500);
 /// Checkpoints may take one part in so many of the time.
 const CHECKPOINT_SHARE: u32 = 50;
 
@@ -25,6 +28,8 @@ pub(crate) struct LiveRun {
     is_stale: bool,
     /// Whether the report files are those of the state.
     is_written: bool,
+    /// When the reports of the run were written last, and not only those of issues.
+    run_written_at: Option<Duration>,
     /// When it was taken into memory; `None` where its log had not changed for long by then.
     opened_at: Option<Duration>,
     /// When the log last had something new since then; `None` where it had not.
@@ -76,6 +81,7 @@ impl LiveRun {
             refold: None,
             is_stale: false,
             is_written: false,
+            run_written_at: None,
             opened_at,
             changed_at: None,
             locked_at: None,
@@ -101,50 +107,73 @@ impl LiveRun {
         if self.is_stale {
             return self.refold(run, around, now, look);
         }
-        let advance = self.fold.advance(SLICE_ENTRIES)?;
-        if advance != Advance::Nothing && self.is_caught_up {
-            self.note_change(now);
+        // Locked before the log is looked at, so that what is folded can be written at once.
+        let files = RunFiles::open(around.root.path(), run.id())?.try_lock();
+        let advance = match &files {
+            Some(files) => self.fold.advance_in(files, SLICE_ENTRIES)?,
+            None => self.fold.advance(SLICE_ENTRIES)?,
+        };
+        if advance != Advance::Nothing {
+            self.is_written = false;
+            if self.is_caught_up {
+                self.note_change(now);
+            }
         }
         match advance {
-            Advance::Behind => {
-                self.is_written = false;
-                Ok(Outcome::Behind)
-            }
+            Advance::Behind => return Ok(Outcome::Behind),
             Advance::Stale => {
                 self.is_stale = true;
-                Ok(Outcome::Stale)
+                return Ok(Outcome::Stale);
             }
-            Advance::Caught => self.write(run, around, now, look),
-            Advance::Nothing if !self.is_written => self.write(run, around, now, look),
+            Advance::Caught => {}
             Advance::Nothing => {
-                if self.checkpoint_due.is_some_and(|due| due <= now) {
-                    self.save(around, None, look);
+                let until = self.run_due(around, now);
+                if self.is_written || until.is_some() {
+                    self.save_if_due(around, now, look);
+                    return Ok(until.map_or(Outcome::Quiet, |until| Outcome::Partly { until }));
                 }
-                Ok(Outcome::Quiet)
             }
         }
+        let Some(files) = self.unless_locked(files, run, now)? else {
+            return Ok(Outcome::Locked);
+        };
+        let only_owes = advance == Advance::Nothing && self.fold.owes_run_reports();
+        self.write(&files, around, now, look)?;
+        Ok(match self.run_due(around, now) {
+            Some(until) => Outcome::Partly { until },
+            None if only_owes => Outcome::Quiet,
+            None => Outcome::Updated { refold: None },
+        })
     }
 
-    /// Writes the reports, having folded what came until the lock was got.
+    /// Writes the reports of what was folded since the files were locked.
     fn write(
         &mut self,
-        run: &RunDir,
+        files: &LockedRunFiles,
         around: &Surroundings,
         now: Duration,
         look: &mut Look,
-    ) -> Result<Outcome, UpdateError> {
-        self.is_written = false;
-        let Some(files) = self.lock(run, around, now)? else {
-            return Ok(Outcome::Locked);
-        };
-        if self.fold.advance(u64::MAX)? == Advance::Stale {
-            self.is_stale = true;
-            return Ok(Outcome::Stale);
+    ) -> Result<(), UpdateError> {
+        let since = self.run_written_at.map(|at| now.saturating_sub(at));
+        let is_soon = since.is_some_and(|since| since < RUN_INTERVAL) && !around.is_ending;
+        look.changes.extend(match is_soon {
+            true => self.fold.write_issues_to(files)?,
+            false => self.fold.write_to(files)?,
+        });
+        self.is_caught_up = true;
+        self.is_written = !self.fold.owes_run_reports();
+        if self.is_written {
+            self.run_written_at = Some(now);
         }
-        look.changes.extend(self.fold.write_to(&files)?);
-        (self.is_written, self.is_caught_up) = (true, true);
         self.plan_checkpoint(now);
-        Ok(Outcome::Updated { refold: None })
+        Ok(())
+    }
+
+    /// Returns when the reports of the run are due where they are owed and need not come yet.
+    fn run_due(&self, around: &Surroundings, now: Duration) -> Option<Duration> {
+        let due = self.run_written_at? + RUN_INTERVAL;
+        let is_owed = self.fold.owes_run_reports() && !around.is_ending;
+        (is_owed && now < due).then_some(due)
     }
 
     /// Folds the log from its beginning and writes the reports, in turns, under one lock.
@@ -159,7 +188,8 @@ impl LiveRun {
         let mut refold = match self.refold.take() {
             Some(refold) => refold,
             None => {
-                let Some(files) = self.lock(run, around, now)? else {
+                let files = RunFiles::open(around.root.path(), run.id())?.try_lock();
+                let Some(files) = self.unless_locked(files, run, now)? else {
                     return Ok(Outcome::Locked);
                 };
                 self.fold.start_over()?;
@@ -175,6 +205,7 @@ impl LiveRun {
         }
         look.changes.extend(self.fold.write_to(&refold.files)?);
         (self.is_stale, self.is_written, self.is_caught_up) = (false, true, true);
+        self.run_written_at = Some(now);
         let cost = refold.cost + begun.elapsed();
         Ok(Outcome::Updated { refold: Some(cost) })
     }
@@ -190,14 +221,14 @@ impl LiveRun {
         self.is_written && (around.is_crowded || since.is_none_or(is_long_ago))
     }
 
-    /// Locks the report files, or returns `None` where somebody else writes them.
-    fn lock(
+    /// Takes the files that are to be written, or `None` where somebody else writes them, which is
+    /// an error once it lasts.
+    fn unless_locked(
         &mut self,
+        files: Option<LockedRunFiles>,
         run: &RunDir,
-        around: &Surroundings,
         now: Duration,
     ) -> Result<Option<LockedRunFiles>, UpdateError> {
-        let files = RunFiles::open(around.root.path(), run.id())?.try_lock();
         if files.is_some() {
             self.locked_at = None;
             return Ok(files);
@@ -223,7 +254,7 @@ impl LiveRun {
         };
         // The log's stamp comes first: what is appended after it will be seen.
         let log = files.log_stamp()?;
-        let advance = self.fold.advance(u64::MAX)?;
+        let advance = self.fold.advance_in(&files, u64::MAX)?;
         if advance != Advance::Nothing {
             self.is_stale = advance == Advance::Stale;
             self.is_written = false;
@@ -244,6 +275,12 @@ impl LiveRun {
     fn plan_checkpoint(&mut self, now: Duration) {
         let wait = CHECKPOINT_INTERVAL.max(self.checkpoint_cost * CHECKPOINT_SHARE);
         self.checkpoint_due.get_or_insert(now + wait);
+    }
+
+    fn save_if_due(&mut self, around: &Surroundings, now: Duration, look: &mut Look) {
+        if self.checkpoint_due.is_some_and(|due| due <= now) {
+            self.save(around, None, look);
+        }
     }
 
     fn save(&mut self, around: &Surroundings, rest: Option<&Rest>, look: &mut Look) {

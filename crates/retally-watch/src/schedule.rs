@@ -72,8 +72,8 @@ pub(crate) struct Schedule {
 struct Plan {
     due: Duration,
     order: u64,
-    /// What the last look took.
-    cost: Duration,
+    /// What the last look took; `None` before the first.
+    cost: Option<Duration>,
     /// Hints before this have to wait for it.
     not_before: Duration,
     /// The first hint since the reports were last known to be current.
@@ -94,7 +94,8 @@ impl Plan {
 
     /// Returns the place of the run among those that are due.
     fn when_ready(&self, run: &RunId) -> (Duration, u64, RunId) {
-        let place = self.due + (self.cost * COST_WEIGHT).min(COST_WAIT_MAX);
+        let wait = (self.cost.unwrap_or_default() * COST_WEIGHT).min(COST_WAIT_MAX);
+        let place = self.due + wait;
         (place, self.order, run.clone())
     }
 }
@@ -102,12 +103,17 @@ impl Plan {
 /// What a look at a run found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Nothing new; the reports are current.
+    /// Nothing new; the reports are current, if they were owed before or not.
     Quiet,
     /// The reports were brought up to date.
     Updated {
         /// How long it took to fold from the beginning, where that was done.
         refold: Option<Duration>,
+    },
+    /// The reports of its issues are current, its own are owed.
+    Partly {
+        /// From when on they are due.
+        until: Duration,
     },
     /// Nothing is to be expected of the run.
     Resting,
@@ -217,6 +223,13 @@ impl Schedule {
         (0..max).map_while(take).collect()
     }
 
+    /// Returns how long looks at some runs take if each takes what its last took, or `None` where
+    /// that of one is not known.
+    pub(crate) fn expected_cost(&self, runs: &[RunId]) -> Option<Duration> {
+        let costs = runs.iter().map(|run| self.plans.get(run)?.cost);
+        costs.sum()
+    }
+
     /// Plans the next look at a run that was taken. Returns how long its reports had not been
     /// current, where a hint told and they are now.
     pub(crate) fn looked(
@@ -232,7 +245,7 @@ impl Schedule {
         let plan = self.plans.get_mut(run)?;
         self.resting -= usize::from(plan.is_resting);
         self.resting += usize::from(is_resting);
-        (plan.is_resting, plan.cost) = (is_resting, cost);
+        (plan.is_resting, plan.cost) = (is_resting, Some(cost));
         self.unsettled -= usize::from(!plan.is_settled);
         plan.is_settled = !matches!(outcome, Outcome::Behind | Outcome::Stale | Outcome::Locked);
         self.unsettled += usize::from(!plan.is_settled);
@@ -253,6 +266,12 @@ impl Schedule {
                     plan.refold_not_before = now + cost * (REFOLD_SHARE - 1);
                 }
                 live_due.max(plan.not_before)
+            }
+            Outcome::Partly { until } => {
+                lag = plan.hinted_at.take().map(|since| now.saturating_sub(since));
+                plan.not_before = now + cadence.interval;
+                // If more comes until then, all is written at once.
+                live_due.max(plan.not_before).min(until + cadence.interval)
             }
             Outcome::Resting => {
                 (plan.hinted_at, plan.not_before) = (None, now);

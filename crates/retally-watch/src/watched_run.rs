@@ -29,6 +29,8 @@ pub(crate) struct Surroundings {
     pub(crate) rest_after: Duration,
     /// Whether so many runs are in memory that none is kept that is quiet.
     pub(crate) is_crowded: bool,
+    /// Whether all is to be written now, for nobody will later.
+    pub(crate) is_ending: bool,
 }
 
 /// A run: its fold while it is live, and hardly anything while it rests.

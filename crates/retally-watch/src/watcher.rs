@@ -18,7 +18,9 @@ use std::time::Duration;
 /// How many runs each thread looks at before hints are taken in again: the fewest, and the most
 /// where looks take next to no time.
 const LOOKS_PER_THREAD: [usize; 2] = [2, 64];
-/// Looks at runs before hints are taken in again shall take about so long.
+/// Looks at runs before hints are taken in again shall take about so long. As far apart are their
+/// beginnings at least, so that many hints are taken in at once where many come, and the first after
+/// a calm is at once.
 const TURN: Duration = Duration::from_millis(5);
 /// How many runs are kept in memory; of more, those that are quiet rest at once.
 const LIVE_MAX: usize = 4096;
@@ -120,6 +122,7 @@ impl Watcher {
                 rest_ended_after: REST_ENDED_AFTER,
                 rest_after: REST_AFTER,
                 is_crowded: false,
+                is_ending: false,
             },
             only: options.runs,
             clock: options.clock,
@@ -141,8 +144,11 @@ impl Watcher {
     /// Watches until it is asked to stop, and then brings all reports up to date once more.
     pub fn run(&mut self, observe: Observe<'_>) -> Status {
         loop {
+            let begun = self.clock.monotonic();
             self.turn(observe);
             let due = self.schedule.next_due();
+            let pause = due.min(begun + TURN);
+            std::thread::sleep(pause.saturating_sub(self.clock.monotonic()));
             let hinted = self.hints.wait(due.saturating_sub(self.clock.monotonic()));
             if hinted.stop {
                 return self.finish(false, observe);
@@ -204,6 +210,7 @@ impl Watcher {
     /// Brings what is not at rest up to date, makes its checkpoint and lets it rest.
     fn finish(&mut self, is_patient: bool, observe: Observe<'_>) -> Status {
         (self.around.rest_after, self.around.rest_ended_after) = (Duration::ZERO, Duration::ZERO);
+        self.around.is_ending = true;
         let mut since = self.clock.monotonic();
         self.schedule.hasten(since);
         let mut least = self.schedule.unsettled();
@@ -360,12 +367,16 @@ impl Watcher {
         }
         self.around.is_crowded = self.status.live > LIVE_MAX;
         let around = &self.around;
-        let looks: Vec<Look> = match &mut runs[..] {
-            [only] => vec![only.look(around, now)],
-            several => several
-                .par_iter_mut()
-                .map(|run| run.look(around, now))
-                .collect(),
+        // To wake other threads for little costs more than it saves.
+        let looks: Vec<Look> = match self.schedule.expected_cost(&due) {
+            Some(cost) if cost < TURN => {
+                let looks = runs.iter_mut().map(|run| run.look(around, now));
+                looks.collect()
+            }
+            _ => {
+                let looks = runs.par_iter_mut().map(|run| run.look(around, now));
+                looks.collect()
+            }
         };
         for (run, look) in runs.into_iter().zip(looks) {
             let has_log = run.has_log();
@@ -409,7 +420,12 @@ impl Watcher {
             None if is_settled(look.outcome) => self.solve(&subject, observe),
             None => {}
         }
-        if matches!(look.outcome, Outcome::Updated { .. }) {
+        let is_update = match look.outcome {
+            Outcome::Updated { .. } => true,
+            // Where the reports of the run were owed, its log had nothing new.
+            _ => !look.changes.is_empty(),
+        };
+        if is_update {
             self.status.updates += 1;
             observe(&Notice::Updated(&Update {
                 run,
@@ -446,7 +462,7 @@ impl Watcher {
 fn is_settled(outcome: Outcome) -> bool {
     matches!(
         outcome,
-        Outcome::Quiet | Outcome::Updated { .. } | Outcome::Resting
+        Outcome::Quiet | Outcome::Updated { .. } | Outcome::Partly { .. } | Outcome::Resting
     )
 }
 

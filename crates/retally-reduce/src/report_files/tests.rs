@@ -312,7 +312,7 @@ fn changed_issues_alone_are_written_where_all_others_were() {
     let changed = state.take_changed();
     let changes = root
         .lock()
-        .write_changed(&state, &changed, &mut Earlier::new())
+        .write_changed(&state, &changed, true, &mut Earlier::new())
         .expect("written");
     assert_eq!(
         lines(changes),
@@ -377,7 +377,7 @@ fn of_issues_whose_files_have_one_name_the_first_has_it_whatever_came_first() {
         let changed = BTreeSet::from([IssueId::from(ids[usize::from(count < 3)].clone())]);
         let written = root
             .lock()
-            .write_changed(&state, &changed, &mut Earlier::new());
+            .write_changed(&state, &changed, true, &mut Earlier::new());
         assert!(!written.expect("written").is_empty(), "{count}");
         assert_eq!(root.compare(&state), [""; 0], "{count}");
         assert_eq!(root.write(&state), [""; 0], "{count}");

@@ -53,11 +53,14 @@ fn id(text: &str) -> RunId {
 }
 
 fn outcome(word: &str) -> Outcome {
-    let (word, cost) = word.split_once(' ').unwrap_or((word, ""));
-    let cost = cost.parse().ok().map(Duration::from_millis);
+    let (word, time) = word.split_once(' ').unwrap_or((word, ""));
+    let time = time.parse().ok().map(Duration::from_millis);
     match word {
         "quiet" => Outcome::Quiet,
-        "updated" => Outcome::Updated { refold: cost },
+        "updated" => Outcome::Updated { refold: time },
+        "partly" => Outcome::Partly {
+            until: time.expect("milliseconds"),
+        },
         "resting" => Outcome::Resting,
         "behind" => Outcome::Behind,
         "stale" => Outcome::Stale,

@@ -249,6 +249,57 @@ fn a_hint_has_the_reports_written_at_once_then_once_per_interval() {
 }
 
 #[test]
+fn the_reports_of_a_run_that_goes_on_are_written_twice_a_second_and_at_its_end_at_once() {
+    let world = World::new();
+    world.append("run_1", "a", &note(1, 1));
+    let mut watcher = world.watcher();
+    turn(&mut watcher);
+    let mut append = |line: &str, milliseconds| {
+        world.append("run_1", "a", line);
+        watcher.take_in(hint("run_1"));
+        world.clock.advance(Duration::from_millis(milliseconds));
+        assert_eq!(turn(&mut watcher), ["updated run_1"]);
+        world.differences()
+    };
+    let none = [""; 0];
+    for _ in 0..4 {
+        let differences = append(&note(2, 1), 100);
+        assert_eq!(differences.len(), 1, "{differences:?}");
+        assert!(differences[0].starts_with("run_1/run_1_metadata.json"));
+    }
+    assert_eq!(append(&note(3, 1), 100), none, "after half a second");
+    assert_eq!(append(&note(4, 1), 100).len(), 1);
+    let end = line(5, r#""run.finished","status":"completed""#);
+    assert_eq!(append(&end, 100), none, "at the end");
+    assert_eq!(append(&note(6, 1), 100), none, "behind the end");
+}
+
+#[test]
+fn reports_of_a_run_that_are_owed_are_written_when_nothing_more_comes_or_the_watcher_ends() {
+    let world = World::new();
+    world.append("run_1", "a", &note(1, 1));
+    let mut watcher = world.watcher();
+    turn(&mut watcher);
+    world.append("run_1", "a", &note(2, 1));
+    watcher.take_in(hint("run_1"));
+    world.clock.advance(Duration::from_millis(300));
+    assert_eq!(turn(&mut watcher), ["updated run_1"]);
+    assert_eq!(world.differences().len(), 1);
+    assert_eq!(world.pass(&mut watcher, 1), ["updated run_1"]);
+    assert_eq!(world.differences(), [""; 0]);
+    assert_eq!(world.pass(&mut watcher, 9), [""; 0]);
+    for second in [3, 4] {
+        world.append("run_1", "a", &note(second, 1));
+        watcher.take_in(hint("run_1"));
+        world.clock.advance(Duration::from_millis(100));
+        assert_eq!(turn(&mut watcher), ["updated run_1"]);
+    }
+    assert_eq!(world.differences().len(), 1, "owed again");
+    watcher.finish(false, &mut |_| {});
+    assert_eq!(world.differences(), [""; 0]);
+}
+
+#[test]
 fn a_run_that_ended_rests_and_wakes_for_what_comes_late() {
     let world = World::new();
     world.append(
