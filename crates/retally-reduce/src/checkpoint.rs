@@ -1,6 +1,7 @@
 //! A fold as bytes, to go on with it later.
 
 use crate::fold::RunFold;
+use crate::issues::{Issues, PackedIssue};
 use crate::price_book::PriceBook;
 use crate::run_state::{REDUCER_VERSION, RunState};
 use retally_log::{LogError, LogReader, Mark, RunId};
@@ -9,9 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Changes with the form of the bytes.
-const MAGIC: &[u8; 8] = b"rtlyfld1";
+const MAGIC: &[u8; 8] = b"rtlyfld2";
 
-/// What stands in a checkpoint behind the magic and a checksum.
+/// What stands in a checkpoint behind the magic and a checksum; behind it stand the states of the
+/// issues, which are read when they are needed.
 #[derive(Serialize, Deserialize)]
 struct Saved<S> {
     reducer_version: u64,
@@ -21,6 +23,7 @@ struct Saved<S> {
     damaged_lines: u64,
     misfit_lines: u64,
     state: S,
+    issues: Vec<PackedIssue>,
 }
 
 impl RunFold {
@@ -39,6 +42,7 @@ impl RunFold {
         let Some(marks) = self.log.marks()? else {
             return Ok(None);
         };
+        let (issues, states) = self.state.issues.pack();
         let saved = Saved {
             reducer_version: REDUCER_VERSION,
             prices: self.state.prices.digest().to_owned(),
@@ -46,10 +50,12 @@ impl RunFold {
             damaged_lines: self.damaged_lines,
             misfit_lines: self.misfit_lines,
             state: &self.state,
+            issues,
         };
         let body = postcard::to_stdvec(&saved).expect("a state is plain data");
-        let checksum = crc32c::crc32c(&body).to_le_bytes();
-        Ok(Some([MAGIC.as_slice(), &checksum, &body].concat()))
+        let checksum = crc32c::crc32c_append(crc32c::crc32c(&body), &states).to_le_bytes();
+        let parts = [MAGIC.as_slice(), &checksum, &body, &states];
+        Ok(Some(parts.concat()))
     }
 
     /// Takes a fold up from its checkpoint; what was appended since is still to be folded.
@@ -66,9 +72,9 @@ impl RunFold {
         root: &Path,
         run_id: &RunId,
         prices: Arc<PriceBook>,
-        checkpoint: &[u8],
+        checkpoint: Vec<u8>,
     ) -> Result<Option<Self>, LogError> {
-        let Some(mut saved) = read(checkpoint) else {
+        let Some((mut saved, start)) = read(&checkpoint) else {
             return Ok(None);
         };
         let fits = saved.reducer_version == REDUCER_VERSION
@@ -78,7 +84,11 @@ impl RunFold {
             return Ok(None);
         }
         let log = LogReader::resume(Self::events_dir(root, run_id), &saved.marks)?;
-        saved.state.prices = prices;
+        let issues = Issues::take_up(saved.issues, checkpoint, start);
+        (saved.state.issues, saved.state.prices) = match issues {
+            Some(issues) => (issues, prices),
+            None => return Ok(None),
+        };
         Ok(log.map(|log| {
             let mut fold = Self::new(root, log, saved.state);
             (fold.damaged_lines, fold.misfit_lines) = (saved.damaged_lines, saved.misfit_lines);
@@ -87,10 +97,12 @@ impl RunFold {
     }
 }
 
-fn read(checkpoint: &[u8]) -> Option<Saved<RunState>> {
-    let (checksum, body) = checkpoint.strip_prefix(MAGIC)?.split_first_chunk()?;
-    if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
+/// Reads all but the states of the issues, and returns where these begin.
+fn read(checkpoint: &[u8]) -> Option<(Saved<RunState>, usize)> {
+    let (checksum, rest) = checkpoint.strip_prefix(MAGIC)?.split_first_chunk()?;
+    if crc32c::crc32c(rest) != u32::from_le_bytes(*checksum) {
         return None;
     }
-    postcard::from_bytes(body).ok()
+    let (saved, states) = postcard::take_from_bytes(rest).ok()?;
+    Some((saved, checkpoint.len() - states.len()))
 }

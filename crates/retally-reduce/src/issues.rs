@@ -1,14 +1,15 @@
 use crate::issue_state::IssueState;
 use retally_log::IssueId;
-use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// The issues of a run, by id, and which of them changed.
 ///
-/// Most events are of the issue of the event before, which is found without a search.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(from = "BTreeMap<IssueId<'static>, IssueState>")]
+/// Most events are of the issue of the event before, which is found without a search. Those of a
+/// checkpoint stay packed until they are asked for: most issues of a long run never are.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Issues {
     /// In the order in which they came.
     entries: Vec<Entry>,
@@ -18,13 +19,27 @@ pub(crate) struct Issues {
     latest: usize,
     /// The places of those that changed since that was last asked.
     changed: Vec<usize>,
+    /// The checkpoint from which these were taken up.
+    checkpoint: Arc<Vec<u8>>,
+    /// Set where what was packed turned out to be no state, whatever its checksum says.
+    is_broken: OnceLock<()>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     id: IssueId<'static>,
-    state: IssueState,
+    /// Not set while it is packed.
+    state: OnceLock<Box<IssueState>>,
+    /// Where it stands in the checkpoint.
+    packed: Range<usize>,
     is_changed: bool,
+}
+
+/// An issue in a checkpoint: its id, and how many bytes its state takes.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PackedIssue {
+    id: IssueId<'static>,
+    bytes: u64,
 }
 
 impl Issues {
@@ -32,12 +47,13 @@ impl Issues {
     pub(crate) fn change(&mut self, id: &IssueId<'_>) -> &mut IssueState {
         let at = self.place(id);
         self.latest = at;
+        self.state(&self.entries[at]);
         let entry = &mut self.entries[at];
         if !entry.is_changed {
             entry.is_changed = true;
             self.changed.push(at);
         }
-        &mut entry.state
+        entry.state.get_mut().expect("it was unpacked just now")
     }
 
     fn place(&mut self, id: &IssueId<'_>) -> usize {
@@ -48,15 +64,12 @@ impl Issues {
         if let Some(at) = self.by_id.get(id.as_str()) {
             return *at;
         }
-        self.insert(id.clone().into_owned(), IssueState::default())
-    }
-
-    fn insert(&mut self, id: IssueId<'static>, state: IssueState) -> usize {
-        let at = self.entries.len();
+        let (id, at) = (id.clone().into_owned(), self.entries.len());
         self.by_id.insert(id.clone(), at);
         self.entries.push(Entry {
             id,
-            state,
+            state: OnceLock::from(Box::default()),
+            packed: 0..0,
             is_changed: false,
         });
         at
@@ -65,30 +78,37 @@ impl Issues {
     /// Returns the issue of this id, with its id.
     pub(crate) fn get(&self, id: &str) -> Option<(&IssueId<'static>, &IssueState)> {
         let entry = &self.entries[*self.by_id.get(id)?];
-        Some((&entry.id, &entry.state))
+        Some((&entry.id, self.state(entry)))
+    }
+
+    /// Returns the ids of all issues, sorted by their text.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &IssueId<'static>> {
+        self.by_id.keys()
     }
 
     /// Returns all issues, sorted by the text of their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&IssueId<'static>, &IssueState)> {
         let entries = self.by_id.values().map(|at| &self.entries[*at]);
-        entries.map(|entry| (&entry.id, &entry.state))
+        entries.map(|entry| (&entry.id, self.state(entry)))
     }
 
     /// Notes that the issues changed for which `is_changed` returns true.
     pub(crate) fn note_changed(&mut self, is_changed: impl Fn(&IssueState) -> bool) {
-        for (at, entry) in self.entries.iter_mut().enumerate() {
-            if !entry.is_changed && is_changed(&entry.state) {
-                entry.is_changed = true;
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            if !entry.is_changed && is_changed(self.state(entry)) {
+                self.entries[at].is_changed = true;
                 self.changed.push(at);
             }
         }
     }
 
-    /// Returns the ids of those that changed since this was last called.
+    /// Returns whether any changed since that was last asked.
     pub(crate) fn has_changed(&self) -> bool {
         !self.changed.is_empty()
     }
 
+    /// Returns the ids of those that changed since this was last called.
     pub(crate) fn take_changed(&mut self) -> BTreeSet<IssueId<'static>> {
         let changed = std::mem::take(&mut self.changed);
         let entries = changed.into_iter().map(|at| {
@@ -98,25 +118,69 @@ impl Issues {
         });
         entries.collect()
     }
-}
 
-impl From<BTreeMap<IssueId<'static>, IssueState>> for Issues {
-    fn from(states: BTreeMap<IssueId<'static>, IssueState>) -> Self {
-        let mut issues = Self::default();
-        for (id, state) in states {
-            issues.insert(id, state);
+    /// Returns the issues in the order of their ids, and their states one behind the other.
+    pub(crate) fn pack(&self) -> (Vec<PackedIssue>, Vec<u8>) {
+        let (mut issues, mut states) = (Vec::with_capacity(self.entries.len()), Vec::new());
+        for (id, at) in &self.by_id {
+            let (entry, start) = (&self.entries[*at], states.len());
+            match entry.state.get() {
+                Some(state) => {
+                    states = postcard::to_extend(&**state, states).expect("a state is plain data");
+                }
+                None => states.extend_from_slice(&self.checkpoint[entry.packed.clone()]),
+            }
+            issues.push(PackedIssue {
+                id: id.clone(),
+                bytes: (states.len() - start) as u64,
+            });
         }
-        issues
+        (issues, states)
     }
-}
 
-/// Written as a map, without what changed.
-impl Serialize for Issues {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let entries = self
-            .by_id
-            .iter()
-            .map(|(id, at)| (id, &self.entries[*at].state));
-        serializer.collect_map(entries)
+    /// Takes up issues whose states stand one behind the other from `start` on to the end of a
+    /// checkpoint; `None` where they do not.
+    pub(crate) fn take_up(
+        issues: Vec<PackedIssue>,
+        checkpoint: Vec<u8>,
+        start: usize,
+    ) -> Option<Self> {
+        let (mut entries, mut end) = (Vec::with_capacity(issues.len()), start);
+        for PackedIssue { id, bytes } in issues {
+            let start = end;
+            end = start.checked_add(usize::try_from(bytes).ok()?)?;
+            entries.push(Entry {
+                id,
+                state: OnceLock::new(),
+                packed: start..end,
+                is_changed: false,
+            });
+        }
+        let places = entries.iter().enumerate();
+        let by_id: BTreeMap<_, _> = places.map(|(at, entry)| (entry.id.clone(), at)).collect();
+        let is_whole = end == checkpoint.len() && by_id.len() == entries.len();
+        is_whole.then(|| Self {
+            entries,
+            by_id,
+            checkpoint: Arc::new(checkpoint),
+            ..Self::default()
+        })
+    }
+
+    /// Returns whether a state could not be unpacked, so that what these say is not to be trusted.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.get().is_some()
+    }
+
+    fn state<'s>(&'s self, entry: &'s Entry) -> &'s IssueState {
+        entry.state.get_or_init(|| self.unpack(&entry.packed))
+    }
+
+    fn unpack(&self, packed: &Range<usize>) -> Box<IssueState> {
+        let unpacked = postcard::from_bytes(&self.checkpoint[packed.clone()]);
+        unpacked.unwrap_or_else(|_| {
+            _ = self.is_broken.set(());
+            Box::default()
+        })
     }
 }

@@ -54,6 +54,8 @@ pub struct RunState {
     pub(crate) finished: Option<(Position, Moment, RunStatus)>,
     pub(crate) scored_successes: u64,
     pub(crate) scored_errors: u64,
+    /// Stands beside it in a checkpoint.
+    #[serde(skip)]
     pub(crate) issues: Issues,
     /// The events that could name an issue and do not.
     pub(crate) without_issue: IssueState,
@@ -99,7 +101,7 @@ impl RunState {
     /// applied to the same issue makes the state stale, and a stale state applies nothing more.
     pub fn apply(&mut self, position: &Position, times: Times, envelope: &Envelope<'_>) {
         let event = &envelope.event;
-        if self.is_stale || matches!(event, Event::SegmentOpened(_)) {
+        if self.is_stale() || matches!(event, Event::SegmentOpened(_)) {
             return;
         }
         if let Some(key) = &envelope.key {
@@ -224,7 +226,7 @@ impl RunState {
     /// Returns whether an event came too late to be applied, so that the run has to be folded
     /// again from its log: nothing that the state says is right any more.
     pub fn is_stale(&self) -> bool {
-        self.is_stale
+        self.is_stale || self.issues.is_broken()
     }
 
     /// Returns the run's id.
@@ -244,7 +246,7 @@ impl RunState {
 
     /// Returns the ids of all issues that an event names, sorted by their text.
     pub fn issue_ids(&self) -> impl Iterator<Item = &IssueId<'static>> {
-        self.issues.iter().map(|(id, _)| id)
+        self.issues.ids()
     }
 
     /// Returns whether an issue ever finished, which is when it has a final report.

@@ -119,8 +119,13 @@ impl Run {
 
     fn resume(&self, checkpoint: &[u8]) -> Option<RunFold> {
         let prices = Arc::new(PriceBook::built_in());
-        RunFold::resume(self.folder.path(), self.dir.id(), prices, checkpoint)
-            .expect("the log opens")
+        RunFold::resume(
+            self.folder.path(),
+            self.dir.id(),
+            prices,
+            checkpoint.to_vec(),
+        )
+        .expect("the log opens")
     }
 
     fn reports(&self) -> String {

@@ -61,11 +61,13 @@ impl LiveRun {
         let (root, prices) = (around.root.path(), &around.prices);
         let checkpoints = around.checkpoints.as_ref();
         let saved = checkpoints.and_then(|it| it.load(run.id(), prices));
-        let resumed = match &saved {
-            Some(saved) => RunFold::resume(root, run.id(), prices.clone(), &saved.fold)?,
-            None => None,
+        let (rest, resumed) = match saved {
+            Some(saved) => {
+                let fold = RunFold::resume(root, run.id(), prices.clone(), saved.fold)?;
+                (saved.rest, fold)
+            }
+            None => (None, None),
         };
-        let rest = saved.and_then(|saved| saved.rest);
         let fold = match resumed {
             Some(mut fold) => {
                 // They were those of this very state, which another watcher may have saved.

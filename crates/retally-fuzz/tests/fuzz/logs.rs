@@ -147,7 +147,7 @@ fn checkpoints() {
     let id = RunId::new("run_1").expect("an id");
     let resume = |bytes: &[u8]| {
         let prices = Arc::new(PriceBook::built_in());
-        RunFold::resume(folder.path(), &id, prices, bytes).expect("readable")
+        RunFold::resume(folder.path(), &id, prices, bytes.to_vec()).expect("readable")
     };
     let metadata = |fold: &RunFold| retally_reduce::to_json_bytes(&fold.state().metadata());
     let wanted = metadata(&whole);
