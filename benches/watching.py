@@ -7,17 +7,24 @@ import signal
 import subprocess
 import time
 
-from programs import EXAMPLES, RETALLY, environment_of, generate, retally, timed
+from programs import EXAMPLES, RETALLY, environment_of, generate, retally, timed, work
 from rows import LONGER, Row, alternate
 
 
 def rows(folders, options):
     """Yields the rows of watching."""
     memory, quiet = folders.memory, ["--runs=1", "--writers=0", "--events=0"]
-    yield from latencies(memory, "one run", quiet, options, p50=0.3, p99=5)
+    least = measured(memory, ["--floor"], options)["p50"]
+    yield from latencies(memory, "one run", quiet, options, p50=0.3, p99=5, least=least)
     load = ["--runs=1000", "--writers=1", "--rate=10000", "--kills=0"]
     under_load = "1,000 live runs, 10,000 events a second in all"
     yield from latencies(memory, under_load, load, options, p99=100, core=30)
+    yield Row(
+        "processor time of a loop that writes and renames 10,000 such files a second",
+        "",
+        [writing(memory / "written") for _ in range(options.pairs)],
+        "% of a core",
+    )
 
     yield restarted(memory / "large", options)
 
@@ -35,16 +42,36 @@ def rows(folders, options):
     yield burst(memory, options)
 
 
-def latencies(folder, name, load, options, p50=None, p99=None, core=None):
+def latencies(folder, name, load, options, p50=None, p99=None, core=None, least=None):
     """Yields what `examples/watch_soak` measures: from an append to its report, and the cost."""
+    found = measured(folder, load, options)
+    yield Row(f"append to report seen, {name}, p50", "", [found["p50"]], "ms", p50)
+    if least is not None:
+        against = "a process that does nothing but replace a small file when it is notified"
+        ratio = [found["p50"] / least]
+        yield Row(f"append to report seen, {name}, p50", against, ratio, LONGER)
+    yield Row(f"append to report seen, {name}, p99", "", [found["p99"]], "ms", p99)
+    yield Row(f"processor time of the watcher, {name}", "", [found["core"]], "% of a core", core)
+
+
+def measured(folder, load, options):
+    """Returns what `examples/watch_soak` prints: milliseconds, and percent of a core."""
     command = [EXAMPLES / "watch_soak", *load, f"--minutes={options.minutes}"]
     environment = {**os.environ, "TMPDIR": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    percentiles = dict(re.findall(r"(p50|p99) ([\d.]+) ms", done.stdout))
-    yield Row(f"append to report seen, {name}, p50", "", [float(percentiles["p50"])], "ms", p50)
-    yield Row(f"append to report seen, {name}, p99", "", [float(percentiles["p99"])], "ms", p99)
-    used = re.search(r"watcher: ([\d.]+) % of a core", done.stdout)
-    yield Row(f"processor time of the watcher, {name}", "", [float(used[1])], "% of a core", core)
+    found = dict(re.findall(r"(p50|p99) ([\d.]+) ms", done.stdout))
+    found |= re.search(r"watcher: (?P<core>[\d.]+) % of a core|$", done.stdout).groupdict("nan")
+    return {name: float(figure) for name, figure in found.items()}
+
+
+def writing(root):
+    """Returns the percentage of a core that it takes to write 10,000 reports of issues a second,
+    into as many runs, and to rename each."""
+    if not root.exists():
+        generate(root, runs=1000, events=20_000)
+        retally(root, "rebuild")
+    files = sum(1 for _ in root.glob("*/*.json")) + sum(1 for _ in root.glob("*/issues/*.json"))
+    return 100 * 10_000 * work("files", root) / files
 
 
 def restarted(root, options):

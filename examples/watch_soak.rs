@@ -7,12 +7,17 @@
 //! cargo run --release --example watch_soak -- --minutes 30 --runs 200 --rate 400
 //! cargo run --release --example watch_soak -- --ended-runs 10000 --events 0 --minutes 1
 //! ```
+//!
+//! With `--floor` a process takes the watcher's place that does the least: it waits for a
+//! notification, and replaces a small file.
 
 #![expect(clippy::print_stdout, reason = "it is what the example is for")]
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use retally_log::{Draft, Root, RunDir, RunId, Writer, WriterOptions};
+use retally_log::{Draft, EVENTS_DIR, Root, RunDir, RunId, Writer, WriterOptions};
+use retally_reduce::ISSUES_DIR;
+use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,6 +45,12 @@ struct Options {
     /// How many runs that ended lie beside those that are written to
     #[arg(long, default_value_t = 0)]
     ended_runs: u64,
+    /// Measure the least that a watcher has to do, for one run
+    #[arg(long)]
+    floor: bool,
+    /// Be that watcher, of this run
+    #[arg(long, hide = true)]
+    echo: Option<PathBuf>,
     /// Where to work; a temporary folder that is removed where it is left out
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -53,6 +64,9 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(run) = &options.echo {
+        return echo(run);
+    }
     if let (Some(number), Some(folder)) = (options.writer, &options.folder) {
         return write(&Root::new(folder.join("root")), &options, number);
     }
@@ -62,6 +76,9 @@ fn main() -> Result<()> {
         .clone()
         .unwrap_or_else(|| temporary.path().to_owned());
     let root = Root::new(folder.join("root"));
+    if options.floor {
+        return measure_floor(&root, &options);
+    }
     make_runs(&root, &options)?;
     let mut watcher = Watched::start(&folder)?;
     let idle = watcher.measure_idle()?;
@@ -173,13 +190,6 @@ struct Load {
 
 impl Load {
     fn print(&self) {
-        let at = |part: f64| {
-            let last = self.latencies_ms.len().saturating_sub(1);
-            self.latencies_ms
-                .get((last as f64 * part).round() as usize)
-                .copied()
-                .unwrap_or(0.0)
-        };
         let memory = |part: f64| {
             let last = self.memory_mib.len().saturating_sub(1);
             self.memory_mib
@@ -191,14 +201,7 @@ impl Load {
             "appended for {:.1} s, {} writers killed",
             self.seconds, self.kills
         );
-        println!(
-            "append → report, {} samples: p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
-            self.latencies_ms.len(),
-            at(0.5),
-            at(0.9),
-            at(0.99),
-            at(1.0)
-        );
+        print_latencies(&self.latencies_ms);
         println!(
             "watcher: {:.1} % of a core; memory at 10 %, 50 %, 90 %, 100 % of the time: {:.1}, {:.1}, {:.1}, {:.1} MiB",
             self.cpu_percent,
@@ -208,6 +211,23 @@ impl Load {
             memory(1.0)
         );
     }
+}
+
+/// Prints percentiles of what is sorted.
+fn print_latencies(sorted_ms: &[f64]) {
+    let at = |part: f64| {
+        let last = sorted_ms.len().saturating_sub(1);
+        let at = (last as f64 * part).round() as usize;
+        sorted_ms.get(at).copied().unwrap_or(0.0)
+    };
+    println!(
+        "append → report, {} samples: p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
+        sorted_ms.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
 }
 
 /// Starts the writers, kills some and starts them again, and measures meanwhile.
@@ -228,7 +248,7 @@ fn append_all(
             writers.push(Some(spawn_writer(folder, options, number, share)?));
         }
     }
-    let probe = Probe::new(root)?;
+    let probe = Probe::new(root.create_run(&probe_id())?)?;
     let (mut latencies_ms, mut memory_mib, mut kills) = (Vec::new(), Vec::new(), 0);
     let (cpu_before, mut next_kill) = (watcher.cpu_seconds()?, Duration::from_millis(700));
     loop {
@@ -304,6 +324,13 @@ fn spawn_writer(
     Ok(command.spawn()?)
 }
 
+/// The report for which a [`Probe`] waits.
+const PROBED_REPORT: &str = "issues/issue_1_metrics.json";
+
+fn probe_id() -> RunId {
+    RunId::new("run_probe").expect("letters make an id")
+}
+
 /// A run of its own, in which one event after the other is appended and its report waited for.
 struct Probe {
     run: RunDir,
@@ -311,8 +338,7 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(root: &Root) -> Result<Self> {
-        let run = root.create_run(&RunId::new("run_probe")?)?;
+    fn new(run: RunDir) -> Result<Self> {
         let writer = Writer::new(run.clone(), WriterOptions::default());
         append(&writer, r#"{"type":"run.started","project_id":"probe"}"#)?;
         let probe = Self { run, writer };
@@ -324,7 +350,7 @@ impl Probe {
     /// watcher's interval, as a person would time them.
     fn measure(&self) -> Result<f64> {
         std::thread::sleep(Duration::from_millis(120));
-        let report = self.run.path().join("issues/issue_1_metrics.json");
+        let report = self.run.path().join(PROBED_REPORT);
         let before = std::fs::read_to_string(&report).unwrap_or_default();
         let start = Instant::now();
         append(
@@ -340,6 +366,42 @@ impl Probe {
         }
         Ok(start.elapsed().as_secs_f64() * 1000.0)
     }
+}
+
+/// Measures what an append and its report take at least on this machine.
+fn measure_floor(root: &Root, options: &Options) -> Result<()> {
+    let run = root.create_run(&probe_id())?;
+    std::fs::create_dir(run.path().join(ISSUES_DIR))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    let mut echo = command.arg("--echo").arg(run.path()).spawn()?;
+    let probe = Probe::new(run)?;
+    let (start, lasts) = (Instant::now(), 60.0 * options.minutes.unwrap_or(0.5));
+    let mut latencies_ms = Vec::new();
+    while start.elapsed().as_secs_f64() < lasts {
+        latencies_ms.push(probe.measure()?);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    echo.kill()?;
+    echo.wait()?;
+    latencies_ms.sort_by(f64::total_cmp);
+    print_latencies(&latencies_ms);
+    Ok(())
+}
+
+/// Replaces a small file whenever the log of a run may have changed.
+fn echo(run: &Path) -> Result<()> {
+    use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
+    let notifications = init(CreateFlags::CLOEXEC)?;
+    add_watch(&notifications, run.join(EVENTS_DIR), WatchFlags::MODIFY)?;
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut reader = Reader::new(notifications, &mut buffer);
+    let (report, temporary) = (run.join(PROBED_REPORT), run.join(".echo"));
+    for number in 0_u64.. {
+        std::fs::write(&temporary, number.to_string())?;
+        std::fs::rename(&temporary, &report)?;
+        reader.next()?;
+    }
+    Ok(())
 }
 
 /// The watcher that is measured.

@@ -1,6 +1,6 @@
 //! The one path from a log to a state, for the watcher and for a rebuild.
 
-use crate::files_stamp::{Earlier, FilesStamp};
+use crate::files_stamp::FilesStamp;
 use crate::known_files::KnownFiles;
 use crate::price_book::PriceBook;
 use crate::report_files::{Change, LockedRunFiles, ReportError, RunFiles};
@@ -323,10 +323,7 @@ impl RunFold {
             _ if !is_partial => files.write(&self.state)?,
             // A folder whose segments are gone is left alone.
             _ if !self.log.has_segments() => Vec::new(),
-            None => {
-                let mut earlier = Earlier::new();
-                files.write_changed(&self.state, &changed, writes_run, &mut earlier)?
-            }
+            None => files.write_changed(&self.state, &changed, writes_run, None)?,
             Some(mut known) => {
                 let written = known.write(files, &self.state, changed, writes_run)?;
                 self.keep_or_write_all(files, known, written)?

@@ -39,7 +39,7 @@ impl KnownFiles {
         changed: BTreeSet<IssueId<'static>>,
         writes_run: bool,
     ) -> Result<(Vec<Change>, bool), ReportError> {
-        let changes = files.write_changed(state, &changed, writes_run, &mut self.earlier)?;
+        let changes = files.write_changed(state, &changed, writes_run, Some(&mut self.earlier))?;
         self.issues.extend(changed);
         // Only now, for it takes long where files are many, and somebody waits for the changed.
         if !self.is_checked {
@@ -56,7 +56,7 @@ impl KnownFiles {
         state: &RunState,
     ) -> Result<(Vec<Change>, bool), ReportError> {
         let stands = self.stands(files)?;
-        let changes = files.write_changed(state, &self.issues, true, &mut self.earlier)?;
+        let changes = files.write_changed(state, &self.issues, true, Some(&mut self.earlier))?;
         files.remove_left_overs()?;
         Ok((changes, stands))
     }

@@ -393,7 +393,7 @@ impl LockedRunFiles {
             return Ok(Vec::new());
         }
         let issue_ids: Vec<_> = state.issue_ids().collect();
-        let mut changes = self.write_reports(state, &issue_ids, true, &mut Earlier::new())?;
+        let mut changes = self.write_reports(state, &issue_ids, true, None)?;
         let issues = self.files.issues_folder(false)?;
         for (folder, name) in self.files.uncalled(state, issues.as_ref())? {
             let removed = folder.remove(&name);
@@ -406,7 +406,8 @@ impl LockedRunFiles {
 
     /// Writes the reports of some issues and, where that is asked for, of the run, and returns what
     /// that changed. That is enough where all others were written before, from an earlier state of
-    /// the same fold. Adds to `earlier` how the files stood whose first change this is.
+    /// the same fold. Where it is
+    /// wanted, `earlier` gets how the files stood whose first change this is.
     ///
     /// # Errors
     /// The first file that could not be written; all others were.
@@ -415,7 +416,7 @@ impl LockedRunFiles {
         state: &RunState,
         changed: &BTreeSet<IssueId<'static>>,
         writes_run: bool,
-        earlier: &mut Earlier,
+        earlier: Option<&mut Earlier>,
     ) -> Result<Vec<Change>, ReportError> {
         let issue_ids: Vec<_> = changed.iter().collect();
         self.write_reports(state, &issue_ids, writes_run, earlier)
@@ -441,7 +442,7 @@ impl LockedRunFiles {
         state: &RunState,
         issue_ids: &[&IssueId<'static>],
         writes_run: bool,
-        earlier: &mut Earlier,
+        mut earlier: Option<&mut Earlier>,
     ) -> Result<Vec<Change>, ReportError> {
         self.files.assert_fits(state);
         let issues = self.files.issues_folder(!issue_ids.is_empty())?;
@@ -468,7 +469,9 @@ impl LockedRunFiles {
         let written: Vec<_> = written.collect::<Result<_, _>>()?;
         let mut changes = Vec::with_capacity(written.len());
         for (change, stamp) in written {
-            earlier.entry(change.path.clone()).or_insert(stamp);
+            if let Some(earlier) = &mut earlier {
+                earlier.entry(change.path.clone()).or_insert(stamp);
+            }
             changes.push(change);
         }
         Ok(changes)

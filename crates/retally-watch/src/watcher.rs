@@ -18,9 +18,8 @@ use std::time::Duration;
 /// How many runs each thread looks at before hints are taken in again: the fewest, and the most
 /// where looks take next to no time.
 const LOOKS_PER_THREAD: [usize; 2] = [2, 64];
-/// Looks at runs before hints are taken in again shall take about so long. As far apart are their
-/// beginnings at least, so that many hints are taken in at once where many come, and the first after
-/// a calm is at once.
+/// Looks at runs before hints are taken in again shall take about so long. Hints are taken in no
+/// sooner after others, so that many are at once where many come.
 const TURN: Duration = Duration::from_millis(5);
 /// How many runs are kept in memory; of more, those that are quiet rest at once.
 const LIVE_MAX: usize = 4096;
@@ -143,13 +142,17 @@ impl Watcher {
 
     /// Watches until it is asked to stop, and then brings all reports up to date once more.
     pub fn run(&mut self, observe: Observe<'_>) -> Status {
+        let mut is_hinted = false;
         loop {
             let begun = self.clock.monotonic();
             self.turn(observe);
             let due = self.schedule.next_due();
-            let pause = due.min(begun + TURN);
-            std::thread::sleep(pause.saturating_sub(self.clock.monotonic()));
+            if is_hinted {
+                let pause = due.min(begun + TURN);
+                std::thread::sleep(pause.saturating_sub(self.clock.monotonic()));
+            }
             let hinted = self.hints.wait(due.saturating_sub(self.clock.monotonic()));
+            is_hinted = hinted != Hinted::default();
             if hinted.stop {
                 return self.finish(false, observe);
             }

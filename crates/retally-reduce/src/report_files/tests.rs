@@ -312,7 +312,7 @@ fn changed_issues_alone_are_written_where_all_others_were() {
     let changed = state.take_changed();
     let changes = root
         .lock()
-        .write_changed(&state, &changed, true, &mut Earlier::new())
+        .write_changed(&state, &changed, true, None)
         .expect("written");
     assert_eq!(
         lines(changes),
@@ -375,9 +375,7 @@ fn of_issues_whose_files_have_one_name_the_first_has_it_whatever_came_first() {
         let state = state(&events);
         // As a watcher does it, which knows what changed, then as a rebuild does.
         let changed = BTreeSet::from([IssueId::from(ids[usize::from(count < 3)].clone())]);
-        let written = root
-            .lock()
-            .write_changed(&state, &changed, true, &mut Earlier::new());
+        let written = root.lock().write_changed(&state, &changed, true, None);
         assert!(!written.expect("written").is_empty(), "{count}");
         assert_eq!(root.compare(&state), [""; 0], "{count}");
         assert_eq!(root.write(&state), [""; 0], "{count}");
