@@ -54,6 +54,12 @@ fn check_rebuilt(sandbox: &Sandbox) {
     );
 }
 
+fn is_rebuilt(sandbox: &Sandbox) -> bool {
+    let mut command = sandbox.command();
+    let output = command.args(["rebuild", "--dry-run", "--quiet"]).output();
+    output.expect("the command starts").status.success()
+}
+
 /// Appends a line of a foreign segment.
 fn append(folder: &Path, segment: &str, event: &str) {
     use std::io::Write as _;
@@ -85,8 +91,12 @@ fn what_was_appended_while_the_queue_of_notifications_overflowed_is_in_the_repor
     append(&run, "c.jsonl", r#""note.added","text":"t","issue":"last""#);
     watching.signal("-CONT");
     watching.wait_for("issue_last_metrics.json");
+    let start = Instant::now();
+    while !is_rebuilt(&sandbox) {
+        let waited = start.elapsed();
+        assert!(waited < Duration::from_secs(60), "reports are still behind");
+    }
     drop(watching);
-    check_rebuilt(&sandbox);
     let events = 2 * limit;
     proved(
         "W2",
