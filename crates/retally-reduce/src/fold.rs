@@ -262,7 +262,7 @@ impl RunFold {
         let (run_id, prices) = (self.state.run_id().clone(), self.state.prices.clone());
         self.state = RunState::new(run_id, prices);
         (self.damaged_lines, self.misfit_lines, self.wrote_all) = (0, 0, false);
-        self.known_files = None;
+        (self.known_files, self.owes_run) = (None, false);
     }
 
     /// Returns how often a file was replaced or cut, or a line turned up that stands before those
@@ -319,6 +319,7 @@ impl RunFold {
         let changed = self.state.take_changed();
         // Until all was written, what was changed is not known to be in the files.
         let is_partial = std::mem::replace(&mut self.wrote_all, false);
+        self.owes_run = false;
         let changes = match self.known_files.take() {
             _ if !is_partial => files.write(&self.state)?,
             // A folder whose segments are gone is left alone.

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 /// How many folders are listened to at once. Each costs about a kilobyte of the kernel's memory;
 /// what is beyond is found by looking.
 const LISTENED_MAX: usize = 16_384;
+/// How long to do nothing where the system refuses to wait.
+const NO_WAITING: Duration = Duration::from_millis(50);
 
 /// Listens to the system's notifications about a root.
 ///
@@ -215,10 +217,13 @@ impl Hints {
         loop {
             let left = timeout.saturating_sub(start.elapsed());
             let mut hinted = Hinted::default();
-            let is_interrupted = self.wait_once(left, &mut hinted) == Err(Errno::INTR);
+            match self.wait_once(left, &mut hinted) {
+                Ok(()) | Err(Errno::INTR) => {}
+                // The system has no memory to wait with.
+                Err(_) => std::thread::sleep(left.min(NO_WAITING)),
+            }
             hinted.stop = self.stopping.is_asked.swap(false, Ordering::SeqCst);
-            let is_over = !is_interrupted && start.elapsed() >= timeout;
-            if is_over || hinted != Hinted::default() {
+            if start.elapsed() >= timeout || hinted != Hinted::default() {
                 return hinted;
             }
         }

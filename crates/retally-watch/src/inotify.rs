@@ -65,7 +65,11 @@ impl Notifier for Inotify {
     }
 
     fn forget(&mut self, folder: &Folder, _path: &Path) {
-        if let Some(descriptor) = self.descriptors.remove(folder) {
+        let Some(descriptor) = self.descriptors.remove(folder) else {
+            return;
+        };
+        // One that was moved may be listened to under another name by now.
+        if self.folders.get(&descriptor) == Some(folder) {
             self.folders.remove(&descriptor);
             // It fails where the folder is gone, and the watch with it.
             _ = inotify::remove_watch(&self.instance, descriptor);
@@ -79,7 +83,10 @@ impl Notifier for Inotify {
     fn take(&mut self, hinted: &mut Hinted) {
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = Reader::new(&self.instance, &mut buffer);
-        for _ in 0..TAKEN_MAX {
+        let mut taken = 0;
+        // What was read is not to be lost.
+        while taken < TAKEN_MAX || !reader.is_buffer_empty() {
+            taken += 1;
             let event = match reader.next() {
                 Ok(event) => event,
                 Err(Errno::INTR) => continue,

@@ -147,6 +147,21 @@ fn what_no_run_can_be_named_is_no_hint() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_run_that_was_renamed_is_listened_to_under_its_new_name() {
+    let [mut world, _] = World::all();
+    let (old, new) = (run("run_1"), run("run_2"));
+    world.hints.listen_to_run(&old).expect("listens");
+    let [from, to] = ["run_1", "run_2"].map(|name| world.folder.path().join(name));
+    fs::rename(from, to).expect("renamed");
+    world.hints.listen_to_run(&new).expect("listens");
+    world.hints.forget_run(&old);
+    world.forget();
+    world.append("run_2/events/a.jsonl");
+    world.wait_until(|hinted| hinted.runs == [new.clone()].into());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn lost_notifications_are_a_hint_at_everything() {
     let [mut world, _] = World::all();
     let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events");

@@ -300,6 +300,29 @@ fn reports_of_a_run_that_are_owed_are_written_when_nothing_more_comes_or_the_wat
 }
 
 #[test]
+fn what_cannot_be_written_is_no_less_a_problem_where_reports_of_the_run_were_owed() {
+    let world = World::new();
+    world.append("run_1", "a", &note(1, 1));
+    let mut watcher = world.watcher();
+    turn(&mut watcher);
+    let mut append = |second, issue| {
+        world.append("run_1", "a", &note(second, issue));
+        watcher.take_in(hint("run_1"));
+        world.clock.advance(Duration::from_millis(100));
+        turn(&mut watcher)
+    };
+    assert_eq!(append(2, 1), ["updated run_1"], "its own are owed");
+    let in_the_way = world.root().join("run_1/issues/issue_2_metrics.json");
+    fs::create_dir_all(in_the_way.join("x")).expect("created");
+    assert_eq!(append(3, 2), ["problem: run `run_1`"]);
+    assert_eq!(world.pass(&mut watcher, 5), [""; 0]);
+    fs::remove_dir_all(in_the_way).expect("removed");
+    let said = world.pass(&mut watcher, 30);
+    assert_eq!(said, ["solved: run `run_1`", "updated run_1"]);
+    assert_eq!(world.differences(), [""; 0]);
+}
+
+#[test]
 fn a_run_that_ended_rests_and_wakes_for_what_comes_late() {
     let world = World::new();
     world.append(
