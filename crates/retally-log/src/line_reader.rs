@@ -146,12 +146,14 @@ impl<S: Source> LineReader<S> {
         self.end = 0;
         self.make_room(before + self.chunk_bytes());
         while self.end < before {
-            match self
-                .source
-                .read_at(start + self.end as u64, &mut self.buffer[self.end..])?
-            {
-                0 => break,
-                more => self.end += more,
+            let at = start + self.end as u64;
+            match self.source.read_at(at, &mut self.buffer[self.end..]) {
+                Ok(0) => break,
+                Ok(more) => self.end += more,
+                Err(error) => {
+                    self.forget();
+                    return Err(error);
+                }
             }
         }
         let read = self.end.min(before);

@@ -60,7 +60,7 @@ pub struct LogReader {
     disordered: BTreeSet<SegmentId>,
     /// The segments that are among the heads or current.
     queued: BTreeSet<usize>,
-    /// The segments that hold a file handle and a buffer.
+    /// The segments that may hold a file handle and a buffer.
     open: BTreeSet<usize>,
     is_rewound: bool,
     /// The segments that are still to be put among the heads, which failed.
@@ -200,11 +200,6 @@ impl LogReader {
             }
         }
         Ok(Some(log))
-    }
-
-    /// Returns whether there was any segment at the last look.
-    pub fn has_segments(&self) -> bool {
-        !self.by_file.is_empty() || !self.unread.is_empty()
     }
 
     /// Returns the folder of the segments.
@@ -437,7 +432,14 @@ impl LogReader {
                 failed.get_or_insert(error);
             }
         }
-        failed.map_or(Ok(()), Err)
+        let Some(error) = failed else {
+            return Ok(());
+        };
+        // Nothing is read as long as it lasts.
+        for at in std::mem::take(&mut self.open) {
+            self.segments[at].close();
+        }
+        Err(error)
     }
 
     /// Takes over the size of a known file.

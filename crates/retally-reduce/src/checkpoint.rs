@@ -61,7 +61,8 @@ impl RunFold {
     /// Takes a fold up from its checkpoint; what was appended since is still to be folded.
     /// Returns `None` where the checkpoint does not fit, for whatever reason: other bytes before
     /// an offset, a file that is gone, another run, version, or price book, or damage. The log is
-    /// then to be folded from its beginning.
+    /// then to be folded from its beginning. States of issues are read when they are needed; where
+    /// one is none, the fold is [stale](Self::is_stale) from then on.
     ///
     /// All report files are compared when they are written next, unless it is
     /// [known](Self::trust_files) that they stand as they were written.

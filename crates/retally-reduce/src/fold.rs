@@ -282,11 +282,17 @@ impl RunFold {
         self.catch_up()?;
         let files = RunFiles::open(&self.root, self.state.run_id())?.lock()?;
         self.catch_up()?;
-        self.write_to(&files)
+        let mut changes = self.write_to(&files)?;
+        if self.is_stale() {
+            self.catch_up()?;
+            changes.extend(self.write_to(&files)?);
+        }
+        Ok(changes)
     }
 
-    /// Writes the report files that changed since the last time, and returns what that changed.
-    /// Whoever locks them first and advances to the end of the log then writes no older state in
+    /// Writes the report files that changed since the last time, and returns what that changed. A
+    /// fold that was [resumed](Self::resume) can turn out [stale](Self::is_stale) meanwhile; then
+    /// some are not written. Whoever locks them first and advances to the end of the log then writes no older state in
     /// the place of a newer one.
     ///
     /// # Errors
@@ -322,15 +328,13 @@ impl RunFold {
         self.owes_run = false;
         let changes = match self.known_files.take() {
             _ if !is_partial => files.write(&self.state)?,
-            // A folder whose segments are gone is left alone.
-            _ if !self.log.has_segments() => Vec::new(),
             None => files.write_changed(&self.state, &changed, writes_run, None)?,
             Some(mut known) => {
                 let written = known.write(files, &self.state, changed, writes_run)?;
                 self.keep_or_write_all(files, known, written)?
             }
         };
-        // In one whose segments are gone, nothing was written.
+        // A folder whose segments are gone is left alone: nothing was written.
         self.wrote_all = self.state.has_events();
         self.owes_run = is_partial && !writes_run;
         Ok(changes)
@@ -371,7 +375,7 @@ impl RunFold {
     ) -> Result<Vec<Change>, ReportError> {
         if is_known {
             self.known_files = Some(known);
-        } else {
+        } else if !self.is_stale() {
             changes.extend(files.write(&self.state)?);
         }
         Ok(changes)
@@ -391,7 +395,8 @@ impl RunFold {
         self.entries
     }
 
-    /// Returns whether the state has to be folded again, which [`catch_up`](Self::catch_up) does.
+    /// Returns whether the state has to be folded again, because an event came late or a checkpoint
+    /// turned out to hold no state; which [`catch_up`](Self::catch_up) does.
     pub fn is_stale(&self) -> bool {
         self.state.is_stale()
     }

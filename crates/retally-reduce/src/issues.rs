@@ -19,7 +19,7 @@ pub(crate) struct Issues {
     latest: usize,
     /// The places of those that changed since that was last asked.
     changed: Vec<usize>,
-    /// The checkpoint from which these were taken up.
+    /// The checkpoint from which these were taken up, kept as long as any may be packed.
     checkpoint: Arc<Vec<u8>>,
     /// Set where what was packed turned out to be no state, whatever its checksum says.
     is_broken: OnceLock<()>,
@@ -177,10 +177,12 @@ impl Issues {
     }
 
     fn unpack(&self, packed: &Range<usize>) -> Box<IssueState> {
-        let unpacked = postcard::from_bytes(&self.checkpoint[packed.clone()]);
-        unpacked.unwrap_or_else(|_| {
-            _ = self.is_broken.set(());
-            Box::default()
-        })
+        match postcard::take_from_bytes(&self.checkpoint[packed.clone()]) {
+            Ok((state, [])) => Box::new(state),
+            _ => {
+                _ = self.is_broken.set(());
+                Box::default()
+            }
+        }
     }
 }

@@ -70,7 +70,9 @@ pub(crate) fn run_reports(state: &RunState) -> impl Iterator<Item = ReportFile> 
         .into_iter()
         .flatten()
         .chain(last.into_iter().flatten());
-    called_for.map(|(name, bytes)| ReportFile {
+    // Making one may show that the state is not to be trusted.
+    let trusted = called_for.filter(|_| !state.is_stale());
+    trusted.map(|(name, bytes)| ReportFile {
         is_issues: false,
         name,
         bytes,
@@ -110,6 +112,8 @@ fn issue_reports<'s>(
     odd: &OnceLock<OddIds<'s>>,
 ) -> impl Iterator<Item = ReportFile> + use<> {
     let bytes = state.issue_report(id).map(|report| to_json_bytes(&report));
+    // Making a report may show that the state is not to be trusted.
+    let bytes = bytes.filter(|_| !state.is_stale());
     let stem = file_stem(id.as_str());
     let mut suffixes: Vec<_> = issue_suffixes(state, id).collect();
     if stem != id.as_str() {

@@ -363,6 +363,9 @@ impl RunFiles {
                 uncalled.push((issues, name));
             }
         }
+        if state.is_stale() {
+            uncalled.clear(); // it is not known what is called for
+        }
         Ok(uncalled)
     }
 }
@@ -406,8 +409,8 @@ impl LockedRunFiles {
 
     /// Writes the reports of some issues and, where that is asked for, of the run, and returns what
     /// that changed. That is enough where all others were written before, from an earlier state of
-    /// the same fold. Where it is
-    /// wanted, `earlier` gets how the files stood whose first change this is.
+    /// the same fold. Where it is wanted, `earlier` gets how the files stood whose first change this
+    /// is.
     ///
     /// # Errors
     /// The first file that could not be written; all others were.

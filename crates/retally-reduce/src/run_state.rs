@@ -223,8 +223,9 @@ impl RunState {
         self.misfit_lines = misfit_lines;
     }
 
-    /// Returns whether an event came too late to be applied, so that the run has to be folded
-    /// again from its log: nothing that the state says is right any more.
+    /// Returns whether an event came too late to be applied, or what a checkpoint holds of an issue
+    /// turned out to be no state, so that the run has to be folded again from its log: nothing that
+    /// the state says is right any more.
     pub fn is_stale(&self) -> bool {
         self.is_stale || self.issues.is_broken()
     }

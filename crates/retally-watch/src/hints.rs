@@ -117,7 +117,7 @@ pub struct Waker(Arc<Stopping>);
 struct Stopping {
     is_asked: AtomicBool,
     /// The other end of the bell.
-    bell: Option<UnixStream>,
+    ringer: Option<UnixStream>,
 }
 
 impl Hints {
@@ -131,15 +131,12 @@ impl Hints {
 
     /// Listens to nothing yet, and then by this one.
     pub(crate) fn with_notifier(root: PathBuf, notifier: Option<Box<dyn Notifier>>) -> Self {
-        let (rung, bell) = bell().unzip();
+        let (ringer, bell) = bell().unzip();
         let is_asked = AtomicBool::new(false);
         Self {
             root,
             notifier,
-            stopping: Arc::new(Stopping {
-                is_asked,
-                bell: rung,
-            }),
+            stopping: Arc::new(Stopping { is_asked, ringer }),
             bell,
             listens_to_root: false,
             runs: BTreeSet::new(),
@@ -289,9 +286,9 @@ impl Waker {
     pub fn stop(&self) {
         let Self(stopping) = self;
         stopping.is_asked.store(true, Ordering::SeqCst);
-        if let Some(mut bell) = stopping.bell.as_ref() {
+        if let Some(mut ringer) = stopping.ringer.as_ref() {
             // It fails where it was rung very often, and then it is heard.
-            _ = bell.write(&[0]);
+            _ = ringer.write(&[0]);
         }
     }
 }

@@ -26,8 +26,10 @@ pub(crate) struct LiveRun {
     refold: Option<Refold>,
     /// Whether the log has to be folded from its beginning.
     is_stale: bool,
-    /// Whether the report files are those of the state.
-    is_written: bool,
+    /// How far the report files are those of the state.
+    written: Written,
+    /// Whether more of the log is known than was folded.
+    is_behind: bool,
     /// When the reports of the run were written last, and not only those of issues.
     run_written_at: Option<Duration>,
     /// When it was taken into memory; `None` where its log had not changed for long by then.
@@ -42,6 +44,16 @@ pub(crate) struct LiveRun {
     checkpoint_due: Option<Duration>,
     /// How long the last one took.
     checkpoint_cost: Duration,
+}
+
+/// Which report files are those of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// Perhaps none.
+    Nothing,
+    /// All but those of the run itself.
+    Issues,
+    All,
 }
 
 /// Folding from the beginning, under the lock of the report files. Without the lock, writers on
@@ -82,7 +94,8 @@ impl LiveRun {
             fold,
             refold: None,
             is_stale: false,
-            is_written: false,
+            written: Written::Nothing,
+            is_behind: false,
             run_written_at: None,
             opened_at,
             changed_at: None,
@@ -91,6 +104,11 @@ impl LiveRun {
             checkpoint_due: None,
             checkpoint_cost: Duration::ZERO,
         })
+    }
+
+    /// Returns whether the log has to be folded from its beginning.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.is_stale
     }
 
     /// Takes in that the log changed, so that more is to be expected.
@@ -109,6 +127,11 @@ impl LiveRun {
         if self.is_stale {
             return self.refold(run, around, now, look);
         }
+        // As long as there is much to fold, nobody has to wait for it.
+        if self.is_behind && self.fold.advance(SLICE_ENTRIES)? == Advance::Behind {
+            return Ok(Outcome::Behind);
+        }
+        self.is_behind = false;
         // Locked before the log is looked at, so that what is folded can be written at once.
         let files = RunFiles::open(around.root.path(), run.id())?.try_lock();
         let advance = match &files {
@@ -116,13 +139,16 @@ impl LiveRun {
             None => self.fold.advance(SLICE_ENTRIES)?,
         };
         if advance != Advance::Nothing {
-            self.is_written = false;
+            self.written = Written::Nothing;
             if self.is_caught_up {
                 self.note_change(now);
             }
         }
         match advance {
-            Advance::Behind => return Ok(Outcome::Behind),
+            Advance::Behind => {
+                self.is_behind = true;
+                return Ok(Outcome::Behind);
+            }
             Advance::Stale => {
                 self.is_stale = true;
                 return Ok(Outcome::Stale);
@@ -130,7 +156,7 @@ impl LiveRun {
             Advance::Caught => {}
             Advance::Nothing => {
                 let until = self.run_due(around, now);
-                if self.is_written || until.is_some() {
+                if self.written == Written::All || until.is_some() {
                     self.save_if_due(around, now, look);
                     return Ok(until.map_or(Outcome::Quiet, |until| Outcome::Partly { until }));
                 }
@@ -139,11 +165,12 @@ impl LiveRun {
         let Some(files) = self.unless_locked(files, run, now)? else {
             return Ok(Outcome::Locked);
         };
-        let only_owes = advance == Advance::Nothing && self.fold.owes_run_reports();
+        let before = self.written;
         self.write(&files, around, now, look)?;
         Ok(match self.run_due(around, now) {
+            _ if self.is_stale => Outcome::Stale,
             Some(until) => Outcome::Partly { until },
-            None if only_owes => Outcome::Quiet,
+            None if before == Written::Issues => Outcome::Quiet,
             None => Outcome::Updated { refold: None },
         })
     }
@@ -162,9 +189,15 @@ impl LiveRun {
             true => self.fold.write_issues_to(files)?,
             false => self.fold.write_to(files)?,
         });
+        self.is_stale = self.fold.is_stale();
+        if self.is_stale {
+            return Ok(());
+        }
         self.is_caught_up = true;
-        self.is_written = !self.fold.owes_run_reports();
-        if self.is_written {
+        if self.fold.owes_run_reports() {
+            self.written = Written::Issues;
+        } else {
+            self.written = Written::All;
             self.run_written_at = Some(now);
         }
         self.plan_checkpoint(now);
@@ -174,7 +207,7 @@ impl LiveRun {
     /// Returns when the reports of the run are due where they are owed and need not come yet.
     fn run_due(&self, around: &Surroundings, now: Duration) -> Option<Duration> {
         let due = self.run_written_at? + RUN_INTERVAL;
-        let is_owed = self.fold.owes_run_reports() && !around.is_ending;
+        let is_owed = self.written == Written::Issues && !around.is_ending;
         (is_owed && now < due).then_some(due)
     }
 
@@ -206,7 +239,8 @@ impl LiveRun {
             return Ok(Outcome::Behind);
         }
         look.changes.extend(self.fold.write_to(&refold.files)?);
-        (self.is_stale, self.is_written, self.is_caught_up) = (false, true, true);
+        (self.is_stale, self.is_caught_up) = (false, true);
+        self.written = Written::All;
         self.run_written_at = Some(now);
         let cost = refold.cost + begun.elapsed();
         Ok(Outcome::Updated { refold: Some(cost) })
@@ -220,7 +254,7 @@ impl LiveRun {
             false => (self.changed_at.or(self.opened_at), around.rest_after),
         };
         let is_long_ago = |at: Duration| now.saturating_sub(at) >= wait;
-        self.is_written && (around.is_crowded || since.is_none_or(is_long_ago))
+        self.written == Written::All && (around.is_crowded || since.is_none_or(is_long_ago))
     }
 
     /// Takes the files that are to be written, or `None` where somebody else writes them, which is
@@ -259,10 +293,14 @@ impl LiveRun {
         let advance = self.fold.advance_in(&files, u64::MAX)?;
         if advance != Advance::Nothing {
             self.is_stale = advance == Advance::Stale;
-            self.is_written = false;
+            self.written = Written::Nothing;
             return Ok(None);
         }
         look.changes.extend(self.fold.settle_files(&files)?);
+        if self.fold.is_stale() {
+            (self.is_stale, self.written) = (true, Written::Nothing);
+            return Ok(None);
+        }
         let rest = match log {
             Some(log) => Some(Rest {
                 log,

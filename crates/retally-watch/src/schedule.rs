@@ -7,7 +7,8 @@ use std::time::Duration;
 /// How often logs are looked at and report files written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {
-    /// The least time between two writings of one run's report files.
+    /// The least time between two writings of one run's report files; those of the run that were
+    /// owed come between.
     pub interval: Duration,
     /// How often a live run is looked at without a hint.
     pub poll: Duration,

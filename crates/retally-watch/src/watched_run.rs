@@ -147,11 +147,12 @@ impl WatchedRun {
         look.is_rewound = live.fold.rewinds() > rewinds;
         let outcome = turned?;
         let is_calm = matches!(outcome, Outcome::Quiet | Outcome::Updated { .. });
-        if is_calm
-            && live.may_rest(around, now)
-            && let Some(rest) = live.rest(&self.dir, around, look)?
-        {
-            self.stage = Stage::resting(rest);
+        if is_calm && live.may_rest(around, now) {
+            match live.rest(&self.dir, around, look)? {
+                Some(rest) => self.stage = Stage::resting(rest),
+                None if live.is_stale() => return Ok(Outcome::Stale),
+                None => {}
+            }
         }
         Ok(outcome)
     }

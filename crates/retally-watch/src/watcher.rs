@@ -425,7 +425,7 @@ impl Watcher {
         }
         let is_update = match look.outcome {
             Outcome::Updated { .. } => true,
-            // Where the reports of the run were owed, its log had nothing new.
+            // Owed reports of the run were written, or files that somebody touched.
             _ => !look.changes.is_empty(),
         };
         if is_update {

@@ -495,6 +495,37 @@ fn reports_that_somebody_else_writes_for_long_are_named() {
 }
 
 #[test]
+fn what_was_folded_while_somebody_else_wrote_is_written_next_though_reports_of_the_run_are_owed() {
+    let world = World::new();
+    world.append("run_1", "a", &note(1, 1));
+    let mut watcher = world.watcher();
+    turn(&mut watcher);
+    let append = |watcher: &mut Watcher, second| {
+        world.append("run_1", "a", &note(second, 1));
+        watcher.take_in(hint("run_1"));
+        world.clock.advance(Duration::from_millis(100));
+        turn(watcher)
+    };
+    assert_eq!(
+        append(&mut watcher, 2),
+        ["updated run_1"],
+        "its own are owed"
+    );
+    let run = RunId::new("run_1").expect("an id");
+    let files = RunFiles::open(&world.root(), &run).expect("a run");
+    let lock = files.try_lock().expect("nobody holds it");
+    assert_eq!(append(&mut watcher, 3), [""; 0]);
+    drop(lock);
+    world.clock.advance(Duration::from_millis(20));
+    assert_eq!(turn(&mut watcher), ["updated run_1"]);
+    let differences = world.differences();
+    assert!(
+        differences.iter().all(|it| it.contains("metadata")),
+        "{differences:?}"
+    );
+}
+
+#[test]
 fn runs_and_roots_that_go_and_come_again_are_followed() {
     let world = World::new();
     world.append("run_1", "a", &note(1, 1));

@@ -109,6 +109,22 @@ fn a_state_that_is_none_under_a_right_checksum_has_the_log_folded_again() {
     assert!(fold.is_stale());
     assert!(fold.catch_up().expect("read"));
     assert_eq!(reports(fold.state()), whole);
+
+    fold.update_files().expect("written");
+    let files = || RunFiles::open(root.path(), &run_id()).expect("a run");
+    let stamp = files().stamp().expect("readable");
+    let touched = root.path().join("run_1/issues/issue_2_metrics.json");
+    for is_trusted in [false, true] {
+        fs::write(&touched, "{}").expect("written");
+        let mut resumed = root.resume(&forged).expect("it says nothing of its states");
+        if is_trusted {
+            resumed.trust_files(stamp);
+            root.append("a", &[r#"41 "note.added","issue":1,"text":"t""#]);
+        }
+        resumed.update_files().expect("written");
+        fold.catch_up().expect("read");
+        assert_eq!(files().compare(fold.state()).expect("readable"), []);
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "`just guarantees` prints it")]
