@@ -17,7 +17,6 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use retally_log::{Draft, EVENTS_DIR, Root, RunDir, RunId, Writer, WriterOptions};
 use retally_reduce::ISSUES_DIR;
-use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -388,12 +387,18 @@ fn measure_floor(root: &Root, options: &Options) -> Result<()> {
     Ok(())
 }
 
+#[cfg(not(target_os = "linux"))]
+fn echo(_: &Path) -> Result<()> {
+    bail!("the floor is measured on Linux alone")
+}
+
 /// Replaces a small file whenever the log of a run may have changed.
+#[cfg(target_os = "linux")]
 fn echo(run: &Path) -> Result<()> {
     use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
     let notifications = init(CreateFlags::CLOEXEC)?;
     add_watch(&notifications, run.join(EVENTS_DIR), WatchFlags::MODIFY)?;
-    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
     let mut reader = Reader::new(notifications, &mut buffer);
     let (report, temporary) = (run.join(PROBED_REPORT), run.join(".echo"));
     for number in 0_u64.. {

@@ -292,7 +292,9 @@ impl RunFold {
 
     /// Writes the report files that changed since the last time, and returns what that changed. A
     /// fold that was [resumed](Self::resume) can turn out [stale](Self::is_stale) meanwhile; then
-    /// some are not written. Whoever locks them first and advances to the end of the log then writes no older state in
+    /// some are not written.
+    ///
+    /// Whoever locks them first and advances to the end of the log then writes no older state in
     /// the place of a newer one.
     ///
     /// # Errors

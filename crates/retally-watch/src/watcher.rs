@@ -423,12 +423,8 @@ impl Watcher {
             None if is_settled(look.outcome) => self.solve(&subject, observe),
             None => {}
         }
-        let is_update = match look.outcome {
-            Outcome::Updated { .. } => true,
-            // Owed reports of the run were written, or files that somebody touched.
-            _ => !look.changes.is_empty(),
-        };
-        if is_update {
+        // Else it may be that owed reports of the run were written, or files that somebody touched.
+        if matches!(look.outcome, Outcome::Updated { .. }) || !look.changes.is_empty() {
             self.status.updates += 1;
             observe(&Notice::Updated(&Update {
                 run,
